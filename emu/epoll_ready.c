@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The ready list and those who wait for it: wakes, harvests, waiters.
+ *
+ * The ready list holds the items that may have something to report, in the
+ * order of their first wake since they were last reported. Being on it proves
+ * nothing: whoever takes from it polls the item again and drops a stale one.
+ * A harvest leaves what it found in place, as the first `harvested` items,
+ * and only the commit moves them, so that events that do not reach the
+ * program are still there, in order. No call comes between the two.
+ *
+ * Every wake that an item accepts wakes one waiter and everybody who polls
+ * the epoll, also when the item is on the list already: an outer
+ * edge-triggered epoll has to see each of them.
+ */
+#include <errno.h>
+
+#include "epoll_internal.h"
+
+/* What a wake may be about, as far as EPOLLEXCLUSIVE looks at it. */
+#define IN_OUT (EMU_EPOLLIN | EMU_EPOLLOUT)
+
+static bool item_queued(const struct emu_item *item)
+{
+	return !emu_list_empty(&item->ready);
+}
+
+static struct emu_item *first_ready(struct emu_epoll *epoll)
+{
+	return emu_container_of(epoll->ready.next, struct emu_item, ready);
+}
+
+static bool wake_waiter(struct emu_epoll *epoll)
+{
+	return emu_waitq_wake(&epoll->waiters, 0, 1) > 0;
+}
+
+uint32_t emu_item_poll(const struct emu_item *item)
+{
+	uint32_t mask = item->events & ~EMU_EPOLL_PRIVATE_BITS;
+
+	return item->file->ops->poll(item->file, mask) & mask;
+}
+
+void emu_item_queue_ready(struct emu_item *item)
+{
+	struct emu_epoll *epoll = item->epoll;
+
+	if (item_queued(item))
+		return;
+	emu_list_add_tail(&item->ready, &epoll->ready);
+	wake_waiter(epoll);
+	emu_file_wake(&epoll->file, EMU_EPOLLIN);
+}
+
+/*
+ * Does an exclusive item take the wake, so that no other need be told? A wake
+ * about both directions concerns a reader and a writer, who may be two.
+ */
+static bool wake_taken(const struct emu_item *item, uint32_t key)
+{
+	key &= IN_OUT;
+	return key == 0 || (key != IN_OUT && (key & item->events));
+}
+
+int emu_item_woken(struct emu_wait *wait, uint32_t key)
+{
+	struct emu_item *item = emu_container_of(wait, struct emu_item, wait);
+	struct emu_epoll *epoll = item->epoll;
+	bool woken, news;
+
+	if (!(item->events & ~EMU_EPOLL_PRIVATE_BITS))
+		return 0; /* one-shot, and reported */
+	if (key && !(key & item->events))
+		return 0;
+
+	news = !item_queued(item);
+	if (news)
+		emu_list_add_tail(&item->ready, &epoll->ready);
+	woken = wake_waiter(epoll);
+	if (emu_file_wake(&epoll->file, EMU_EPOLLIN) > 0)
+		news = true;
+
+	if (!(item->events & EMU_EPOLLEXCLUSIVE))
+		return woken || news;
+	if (woken && wake_taken(item, key))
+		return 1;
+	return woken || news ? EMU_WAKE_PASSED : 0;
+}
+
+/*
+ * __ep_eventpoll_poll(). What it finds ready stays on the list. Like
+ * ep_done_scan() it then wakes a waiter, who may find that another was
+ * quicker.
+ */
+static uint32_t epoll_poll(struct emu_file *file, uint32_t mask)
+{
+	struct emu_epoll *epoll = emu_epoll_of_file(file);
+
+	while (!emu_list_empty(&epoll->ready)) {
+		struct emu_item *item = first_ready(epoll);
+
+		if (emu_item_poll(item)) {
+			wake_waiter(epoll);
+			return mask & (EMU_EPOLLIN | EMU_EPOLLRDNORM);
+		}
+		emu_list_remove(&item->ready);
+	}
+	return 0;
+}
+
+const struct emu_file_ops emu_epoll_file_ops = {
+	.poll = epoll_poll,
+};
+
+bool emu_epoll_available(const struct emu_epoll *epoll)
+{
+	return !emu_list_empty(&epoll->ready);
+}
+
+int emu_epoll_harvest(
+	struct emu_epoll *epoll, struct emu_event *events, int max)
+{
+	struct emu_list *link, *following;
+	int stored = 0;
+
+	emu_list_for_each_safe (link, following, &epoll->ready) {
+		struct emu_item *item =
+			emu_container_of(link, struct emu_item, ready);
+		uint32_t revents;
+
+		if (stored >= max)
+			break;
+		revents = emu_item_poll(item);
+		if (!revents) {
+			emu_list_remove(link);
+			continue;
+		}
+		events[stored].events = revents;
+		events[stored].data = item->data;
+		stored++;
+	}
+	epoll->harvested = stored;
+	return stored;
+}
+
+/* The program has seen the item's event. */
+static void item_delivered(struct emu_item *item)
+{
+	emu_list_remove(&item->ready);
+	if (item->events & EMU_EPOLLONESHOT)
+		item->events &= EMU_EPOLL_PRIVATE_BITS;
+	else if (!(item->events & EMU_EPOLLET))
+		emu_list_add_tail(&item->ready, &item->epoll->ready);
+}
+
+void emu_epoll_commit(struct emu_epoll *epoll, int delivered)
+{
+	if (delivered > epoll->harvested)
+		delivered = epoll->harvested;
+	epoll->harvested = 0;
+	while (delivered-- > 0)
+		item_delivered(first_ready(epoll));
+	if (emu_epoll_available(epoll))
+		wake_waiter(epoll);
+}
+
+static int waiter_woken(struct emu_wait *wait, uint32_t key)
+{
+	struct emu_waiter *waiter =
+		emu_container_of(wait, struct emu_waiter, wait);
+
+	(void)key;
+	emu_waitq_remove(wait);
+	waiter->woken(waiter);
+	return 1;
+}
+
+void emu_epoll_wait_begin(struct emu_epoll *epoll, struct emu_waiter *waiter,
+	void (*woken)(struct emu_waiter *waiter))
+{
+	emu_wait_init(&waiter->wait, waiter_woken);
+	waiter->epoll = epoll;
+	waiter->woken = woken;
+	emu_waitq_add_exclusive_head(&epoll->waiters, &waiter->wait);
+}
+
+void emu_epoll_wait_end(struct emu_waiter *waiter, bool pass_on)
+{
+	bool was_woken = emu_list_empty(&waiter->wait.link);
+
+	emu_waitq_remove(&waiter->wait);
+	if (pass_on && was_woken && emu_epoll_available(waiter->epoll))
+		wake_waiter(waiter->epoll);
+}
+
+bool emu_epoll_has_waiters(const struct emu_epoll *epoll)
+{
+	return emu_waitq_active(&epoll->waiters);
+}
