@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Was a signal sent to the whole process group, or to us alone?
+ *
+ * The launcher process passes on the signals that are meant for the program,
+ * but it sits in the program's process group: what was sent to the group (by
+ * the terminal, by kill -TERM %1, by kill 0) has reached the program already
+ * and must not come twice. siginfo does not tell the two apart. The canary
+ * does: a child in the same group that blocks all signals and does nothing.
+ * What it finds pending was sent to the group; what the launcher process got
+ * and it did not was sent to the launcher process alone.
+ *
+ * The answer is exact, because the kernel signals the members of a group from
+ * the youngest to the oldest (new ones are put at the head of the list, see
+ * attach_pid() and __kill_pgrp_info(), read in 6.18), so the canary has got
+ * its copy before the launcher process sees its own.
+ *
+ * SIGSTOP sent to the group stops the canary as well. It is then woken by a
+ * SIGCONT, which is not counted: a stopped process has none pending.
+ */
+#define _GNU_SOURCE
+#include "launcher/canary.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "launcher/fds.h"
+#include "launcher/tree.h"
+
+/* How often a canary that does not answer is looked at: it may be stopped. */
+enum { LOOK_AGAIN_MS = 100 };
+
+/* The canary's whole life. */
+static _Noreturn void sit(int fd, pid_t launcher)
+{
+	static const struct timespec now;
+	uint32_t taken[EMU_CANARY_SIGNALS];
+	char question;
+	sigset_t all;
+	int signal;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != launcher)
+		_exit(0);
+	prctl(PR_SET_NAME, "epemu-canary");
+	emu_fds_drop_stdio(1);
+	emu_fds_close_others(&fd, 1);
+	emu_fds_leave_folder();
+	sigfillset(&all);
+	while (recv(fd, &question, sizeof(question), 0) > 0) {
+		memset(taken, 0, sizeof(taken));
+		while ((signal = sigtimedwait(&all, NULL, &now)) > 0)
+			taken[signal]++;
+		send(fd, taken, sizeof(taken), MSG_NOSIGNAL);
+	}
+	_exit(0);
+}
+
+void emu_canary_start(struct emu_canary *canary)
+{
+	pid_t launcher = getpid();
+	int pair[2];
+
+	*canary = (struct emu_canary){.fd = -1};
+	if (emu_fds_pair(pair) < 0)
+		return;
+	canary->pid = fork();
+	if (canary->pid == 0)
+		sit(pair[1], launcher);
+	close(pair[1]);
+	canary->fd = pair[0];
+	if (canary->pid < 0)
+		emu_canary_stop(canary);
+}
+
+void emu_canary_stop(struct emu_canary *canary)
+{
+	if (canary->fd >= 0)
+		close(canary->fd);
+	canary->fd = -1;
+	if (canary->pid > 0) {
+		kill(canary->pid, SIGKILL);
+		waitpid(canary->pid, NULL, 0);
+	}
+	canary->pid = 0;
+}
+
+bool emu_canary_alive(const struct emu_canary *canary)
+{
+	return canary->pid > 0;
+}
+
+void emu_canary_refresh(struct emu_canary *canary)
+{
+	struct pollfd answer = {.fd = canary->fd, .events = POLLIN};
+	uint32_t taken[EMU_CANARY_SIGNALS];
+	bool woken = false;
+	int i;
+
+	if (!emu_canary_alive(canary))
+		return;
+	send(canary->fd, &(char){0}, 1, MSG_NOSIGNAL);
+	do {
+		if (emu_tree_state(canary->pid, NULL) != 'T')
+			continue;
+		woken = true;
+		kill(canary->pid, SIGCONT);
+	} while (poll(&answer, 1, LOOK_AGAIN_MS) <= 0);
+	if (recv(canary->fd, taken, sizeof(taken), 0) != sizeof(taken)) {
+		emu_canary_stop(canary);
+		return;
+	}
+	if (woken)
+		taken[SIGCONT] = 0;
+	for (i = 0; i < EMU_CANARY_SIGNALS; i++)
+		canary->taken[i] += taken[i];
+}
+
+bool emu_canary_took(struct emu_canary *canary, int signal)
+{
+	if (!canary->taken[signal])
+		return false;
+	canary->taken[signal]--;
+	return true;
+}
+
+void emu_canary_forget(struct emu_canary *canary, int signal)
+{
+	canary->taken[signal] = 0;
+}

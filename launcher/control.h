@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/* What the supervisor tells the launcher process, over a socket. */
+#ifndef EMU_CONTROL_H
+#define EMU_CONTROL_H
+
+#include <stdint.h>
+
+#include "emu/log.h"
+#include "emu/loop.h"
+
+enum emu_message_kind {
+	EMU_MESSAGE_LINE, /* text: print it */
+	EMU_MESSAGE_STARTED, /* value: the program's pid; its pidfd comes as
+				the next message */
+	EMU_MESSAGE_STOPPED, /* value: by which signal */
+	EMU_MESSAGE_ENDED, /* value: the program's wait status */
+	EMU_MESSAGE_ENDED_ALL, /* the same, and no descendant is left */
+};
+
+enum { EMU_MESSAGE_TEXT = 512 };
+
+struct emu_message {
+	uint32_t kind; /* enum emu_message_kind */
+	int32_t value;
+	char text[EMU_MESSAGE_TEXT + 1];
+};
+
+/*
+ * The launcher's side: takes the next message. Returns 1, 0 when there is
+ * none at the moment, or -EPIPE when the supervisor's end is closed and all
+ * messages were taken.
+ */
+int emu_control_receive(int fd, struct emu_message *message);
+
+/*
+ * The supervisor's side. Never blocks: what the socket does not take now (the
+ * launcher may be stopped) is kept and sent later. `gone` is called from the
+ * loop when the launcher's end is closed; all sending is then a no-op.
+ */
+struct emu_control;
+
+struct emu_control *emu_control_create(
+	struct emu_loop *loop, int fd, void (*gone)(void *ctx), void *ctx);
+void emu_control_send(struct emu_control *control, enum emu_message_kind kind,
+	int value, const char *text);
+
+/* Sends what is kept, however long that takes, then frees everything. */
+void emu_control_destroy(struct emu_control *control);
+
+/* A line straight to the socket or not at all. Safe in a signal handler. */
+void emu_control_send_now(int fd, const char *text);
+
+#endif

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * epemu: runs a program with its epoll and eventfd served from user space.
+ *
+ * Three processes, made in this order:
+ *
+ *   launcher    this one, which the shell started and knows. It stays in the
+ *               shell's job, passes signals on, and stops and ends as the
+ *               program does (mirror.c). A canary in its process group helps
+ *               it with the signals (canary.c).
+ *   supervisor  its child, detached from everything (supervise.c). It answers
+ *               the trapped calls until the last process that makes any is
+ *               gone, which may be long after the launcher.
+ *   program     the supervisor's child, in the launcher's session and process
+ *               group, with the descriptors, limits, signal mask and so on
+ *               that epemu was started with (program.c, inherited.c).
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "launcher/fds.h"
+#include "launcher/inherited.h"
+#include "launcher/message.h"
+#include "launcher/mirror.h"
+#include "launcher/needs.h"
+#include "launcher/options.h"
+#include "launcher/supervise.h"
+
+/* Forks the supervisor. Returns 0, or -1 after saying why not. */
+static int start_supervisor(const struct emu_launch *launch,
+	const struct emu_inherited *inherited, const struct emu_log *log,
+	struct emu_mirror *mirror)
+{
+	pid_t launcher = getpid();
+	int control[2];
+	int error = emu_fds_pair(control);
+
+	if (error == 0) {
+		mirror->control = control[0];
+		mirror->supervisor = fork();
+		if (mirror->supervisor == 0) {
+			close(control[0]);
+			emu_supervise_run(
+				launch, inherited, control[1], launcher);
+		}
+		close(control[1]);
+		if (mirror->supervisor > 0)
+			return 0;
+		error = -errno;
+	}
+	emu_logf(log,
+		"cannot start the supervisor: %s; check the limits of "
+		"processes and open files",
+		strerror(-error));
+	return -1;
+}
+
+static int open_log(struct emu_launch *launch, const struct emu_log *log,
+	struct emu_mirror *mirror)
+{
+	int fd;
+
+	if (!launch->log_path)
+		return 0;
+	fd = emu_message_open(launch->log_path);
+	if (fd < 0) {
+		emu_logf(log, "cannot write '%.200s': %s; choose another FILE",
+			launch->log_path, strerror(-fd));
+		return -1;
+	}
+	launch->log_fd = mirror->message_fd = fd;
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct emu_canary canary;
+	struct emu_mirror mirror = {
+		.message_fd = STDERR_FILENO,
+		.program_pidfd = -1,
+		.canary = &canary,
+	};
+	struct emu_log log = emu_message_log(&mirror.message_fd);
+	struct emu_inherited inherited;
+	struct emu_launch launch;
+	int status = emu_options_parse(&launch, argc, argv);
+
+	if (status >= 0)
+		return status;
+	emu_inherited_save(&inherited);
+	if (open_log(&launch, &log, &mirror) < 0)
+		return EMU_EXIT_FAILURE;
+	if (emu_needs_check(&log) < 0)
+		return EMU_EXIT_FAILURE;
+	emu_canary_start(&canary);
+	/* Orphans are adopted, so that they can be found if the supervisor
+	 * dies. */
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	if (start_supervisor(&launch, &inherited, &log, &mirror) < 0) {
+		emu_canary_stop(&canary);
+		return EMU_EXIT_FAILURE;
+	}
+	emu_mirror_run(&mirror);
+}

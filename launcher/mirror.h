@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* The launcher process while the program runs. */
+#ifndef EMU_MIRROR_H
+#define EMU_MIRROR_H
+
+#include <sys/types.h>
+
+#include "launcher/canary.h"
+
+struct emu_mirror {
+	int control; /* the supervisor's messages */
+	int message_fd; /* where ours go; standard error or a file */
+	int signals; /* signalfd */
+	int program_pidfd; /* -1 until the program's process is there */
+	pid_t program;
+	pid_t supervisor;
+	struct emu_canary *canary;
+};
+
+/*
+ * Does for the program what only the process that the shell knows can do:
+ * takes signals, stops and continues with it, and ends as it ended. All
+ * signals must be blocked.
+ */
+_Noreturn void emu_mirror_run(struct emu_mirror *mirror);
+
+#endif

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The command line of epemu.
+ *
+ * Parsing stops at the first word that is no option, as with env(1) or
+ * nice(1), so the program's own options need no quoting. Nothing is read from
+ * the environment: POSIXLY_CORRECT makes no difference since the option
+ * string starts with '+'. A mistake is answered here, in one line that names
+ * the word in question, and ends epemu with 125: the statuses below that are
+ * the program's.
+ */
+#include "launcher/options.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char help_text[] =
+	"Usage: epemu [OPTION]... [--] PROGRAM [ARGUMENT]...\n"
+	"Run PROGRAM with its epoll and eventfd calls answered in user space.\n"
+	"\n"
+	"  -o, --output=FILE        write epemu's own messages to FILE, not "
+	"to\n"
+	"                           standard error\n"
+	"  -v, --verbose            say what is done, and at the end how many\n"
+	"                           calls of each kind were answered\n"
+	"      --io-uring=deny      io_uring_setup fails with ENOSYS "
+	"(default)\n"
+	"      --io-uring=allow     let io_uring go round the emulation\n"
+	"      --eventfd=emulate    answer eventfd calls here (default)\n"
+	"      --eventfd=host       leave eventfds to the kernel and only "
+	"watch\n"
+	"                           them: for AIO, KVM and vhost\n"
+	"  -h, --help               show this text and exit\n"
+	"  -V, --version            show the version and exit\n"
+	"\n"
+	"The exit status is that of PROGRAM; or 125 if epemu itself fails, 126 "
+	"if\n"
+	"PROGRAM cannot be run, 127 if it is not found. See epemu(1).\n";
+
+enum { OPTION_IO_URING = 256, OPTION_EVENTFD };
+
+static const struct option long_options[] = {
+	{"output", required_argument, NULL, 'o'},
+	{"verbose", no_argument, NULL, 'v'},
+	{"help", no_argument, NULL, 'h'},
+	{"version", no_argument, NULL, 'V'},
+	{"io-uring", required_argument, NULL, OPTION_IO_URING},
+	{"eventfd", required_argument, NULL, OPTION_EVENTFD},
+	{NULL, 0, NULL, 0},
+};
+
+static int fail(const char *what, const char *word)
+{
+	fprintf(stderr, "epemu: %s%s%s; see 'epemu --help'\n", what,
+		*word ? " " : "", word);
+	return EMU_EXIT_FAILURE;
+}
+
+/* Text for the user that was asked for: a failure to write it counts. */
+static int show(const char *text)
+{
+	if (fputs(text, stdout) == EOF || fflush(stdout) == EOF) {
+		fputs("epemu: cannot write to standard output\n", stderr);
+		return EMU_EXIT_FAILURE;
+	}
+	return 0;
+}
+
+/* `word` must be `off` or `on`. Returns 0, or -1 if it is neither. */
+static int parse_choice(
+	bool *value, const char *word, const char *off, const char *on)
+{
+	if (strcmp(word, off) != 0 && strcmp(word, on) != 0)
+		return -1;
+	*value = strcmp(word, on) == 0;
+	return 0;
+}
+
+/* getopt found no such option; `word` is where it was looked for. */
+static int fail_unknown(const char *word)
+{
+	char letter[] = {'-', (char)optopt, '\0'};
+
+	if (strncmp(word, "--", 2) != 0)
+		return fail("unknown option", letter);
+	if (optopt)
+		return fail("no value goes with", word);
+	return fail("unknown option", word);
+}
+
+static int parse_one(struct emu_launch *launch, int option, char **argv)
+{
+	struct emu_options *emulation = &launch->emulation;
+
+	switch (option) {
+	case 'o':
+		launch->log_path = optarg;
+		return -1;
+	case 'v':
+		launch->verbose = true;
+		return -1;
+	case 'h':
+		return show(help_text);
+	case 'V':
+		return show("epemu " EMU_VERSION "\n");
+	case OPTION_IO_URING:
+		if (!parse_choice(&emulation->io_uring_allow, optarg, "deny",
+			    "allow"))
+			return -1;
+		return fail("--io-uring takes deny or allow, not", optarg);
+	case OPTION_EVENTFD:
+		if (!parse_choice(&emulation->eventfd_host, optarg, "emulate",
+			    "host"))
+			return -1;
+		return fail("--eventfd takes emulate or host, not", optarg);
+	case ':':
+		return fail("an argument is missing after", argv[optind - 1]);
+	default:
+		return fail_unknown(argv[optind - 1]);
+	}
+}
+
+int emu_options_parse(struct emu_launch *launch, int argc, char **argv)
+{
+	int option;
+
+	*launch = (struct emu_launch){.log_fd = -1};
+	opterr = 0;
+	while ((option = getopt_long(
+			argc, argv, "+:o:vhV", long_options, NULL)) != -1) {
+		int status = parse_one(launch, option, argv);
+
+		if (status != -1)
+			return status;
+	}
+	if (optind == argc)
+		return fail("no PROGRAM is given", "");
+	launch->argv = argv + optind;
+	return -1;
+}

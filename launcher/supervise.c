@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The supervisor process.
+ *
+ * It forks the program's process before it does anything else, so that the
+ * program stays in the session, process group and limits that epemu was
+ * started in. Then it leaves them: a session of its own (no terminal signal
+ * reaches it), no standard streams, no inherited descriptor, all signals
+ * blocked, as many open files as it may have.
+ *
+ * It is the program's parent, because only a parent learns of stops and
+ * continuations and because some systems let only ancestors trace a process.
+ * So it reaps the program and tells the launcher process what happened.
+ *
+ * It ends when both are true: the program was reaped, and the last process
+ * under the filter is gone. If the launcher process dies before the program,
+ * all that is known of the program's processes is killed; should one survive
+ * that, it is served on, for without answers its calls would fail.
+ */
+#define _GNU_SOURCE
+#include "launcher/supervise.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "emu/list.h"
+#include "launcher/backtrace.h"
+#include "launcher/control.h"
+#include "launcher/fds.h"
+#include "launcher/message.h"
+#include "launcher/needs.h"
+#include "launcher/program.h"
+#include "launcher/tree.h"
+
+enum { MOST_COUNTS = 64 };
+
+struct supervisor {
+	const struct emu_launch *launch;
+	struct emu_log log;
+	struct emu_loop *loop;
+	struct emu_control *control;
+	struct emu_intercept *intercept; /* NULL before the filter stands */
+	struct emu_source children;
+	struct emu_source channel_source;
+	int control_fd;
+	int channel; /* to the program's process; -1 after exec or its end */
+	int its_end; /* the number of its end in the program's process */
+	int listener; /* our copy; the intercept owns another */
+	int children_fd;
+	int launcher_pidfd;
+	int program_pidfd;
+	pid_t program;
+	bool failed; /* epemu could not start the program */
+	bool program_ended;
+	bool calls_ended;
+};
+
+/* For the crash handler, which gets no context. */
+static int crash_log_fd = -1, crash_control_fd = -1;
+
+static void log_line(void *ctx, const char *text)
+{
+	struct supervisor *supervisor = ctx;
+
+	if (supervisor->launch->log_fd >= 0)
+		emu_message_write(supervisor->launch->log_fd, text);
+	else if (supervisor->control)
+		emu_control_send(
+			supervisor->control, EMU_MESSAGE_LINE, 0, text);
+}
+
+static void crash_line(const char *text)
+{
+	if (crash_log_fd >= 0)
+		emu_message_write(crash_log_fd, text);
+	else
+		emu_control_send_now(crash_control_fd, text);
+}
+
+static void stop_if_done(struct supervisor *supervisor)
+{
+	if (supervisor->program_ended &&
+		(supervisor->calls_ended || !supervisor->intercept))
+		emu_loop_stop(supervisor->loop);
+}
+
+/* The start failed, and the reason was said: 125 once the program is gone. */
+static void give_up(struct supervisor *supervisor)
+{
+	supervisor->failed = true;
+	kill(supervisor->program, SIGKILL);
+}
+
+static void calls_finished(void *ctx)
+{
+	struct supervisor *supervisor = ctx;
+
+	supervisor->calls_ended = true;
+	stop_if_done(supervisor);
+}
+
+static void launcher_gone(void *ctx)
+{
+	struct supervisor *supervisor = ctx;
+
+	if (supervisor->program_ended)
+		return;
+	emu_logf(&supervisor->log,
+		"the epemu process was killed: ending the program");
+	if (supervisor->intercept)
+		emu_intercept_kill_all(supervisor->intercept);
+	emu_tree_kill(getpid());
+}
+
+static void report_counts(struct supervisor *supervisor)
+{
+	struct emu_call_count counts[MOST_COUNTS];
+	unsigned long long total = 0;
+	int count, i;
+
+	if (!supervisor->launch->verbose || !supervisor->intercept)
+		return;
+	count = emu_intercept_counts(
+		supervisor->intercept, counts, MOST_COUNTS);
+	for (i = 0; i < count; i++) {
+		unsigned long long calls = counts[i].calls,
+				   errors = counts[i].errors;
+
+		total += calls;
+		if (errors)
+			emu_logf(&supervisor->log, "%s %llu (%llu failed)",
+				counts[i].name, calls, errors);
+		else
+			emu_logf(&supervisor->log, "%s %llu", counts[i].name,
+				calls);
+	}
+	emu_logf(&supervisor->log, "total %llu", total);
+}
+
+/* Whether the last process under the filter is gone at this moment. */
+static bool none_left(const struct supervisor *supervisor)
+{
+	struct pollfd listener = {.fd = supervisor->listener};
+
+	if (supervisor->calls_ended || !supervisor->intercept)
+		return true;
+	return poll(&listener, 1, 0) > 0 && listener.revents & POLLHUP;
+}
+
+static void close_channel(struct supervisor *supervisor)
+{
+	if (supervisor->channel < 0)
+		return;
+	emu_loop_remove(supervisor->loop, supervisor->channel,
+		&supervisor->channel_source);
+	close(supervisor->channel);
+	supervisor->channel = -1;
+}
+
+/* The filter stands: the program may run as soon as its calls are answered. */
+static void start_intercept(struct supervisor *supervisor, int listener)
+{
+	const struct emu_log *log = &supervisor->log;
+
+	supervisor->listener = fcntl(listener, F_DUPFD_CLOEXEC, 3);
+	if (supervisor->listener < 0 ||
+		emu_needs_check_listener(log, listener,
+			supervisor->program_pidfd, supervisor->its_end) < 0) {
+		close(listener);
+		give_up(supervisor);
+		return;
+	}
+	supervisor->intercept = emu_intercept_create(supervisor->loop, listener,
+		&supervisor->launch->emulation, log, calls_finished,
+		supervisor);
+	if (!supervisor->intercept) {
+		give_up(supervisor);
+		return;
+	}
+	emu_program_go(supervisor->channel);
+}
+
+static void channel_ready(struct emu_source *source, uint32_t events)
+{
+	struct supervisor *supervisor =
+		emu_container_of(source, struct supervisor, channel_source);
+	struct emu_program_failure failure;
+	int listener = -1;
+	ssize_t size = emu_fds_receive(
+		supervisor->channel, &failure, sizeof(failure), &listener);
+
+	(void)events;
+	if (listener >= 0)
+		start_intercept(supervisor, listener);
+	else if (size == sizeof(failure))
+		emu_program_explain(&supervisor->log,
+			supervisor->launch->argv[0], &failure);
+	else
+		close_channel(supervisor);
+}
+
+static void tell_end(struct supervisor *supervisor, int status)
+{
+	enum emu_message_kind kind = EMU_MESSAGE_ENDED;
+
+	if (supervisor->failed)
+		status = W_EXITCODE(EMU_EXIT_FAILURE, 0);
+	if (none_left(supervisor))
+		kind = EMU_MESSAGE_ENDED_ALL;
+	emu_control_send(supervisor->control, kind, status, "");
+	/* A stopped job that is killed has to end all the same. */
+	syscall(SYS_pidfd_send_signal, supervisor->launcher_pidfd, SIGCONT,
+		NULL, 0);
+}
+
+static void program_ended(struct supervisor *supervisor, int status)
+{
+	/* What it sent before it went: why it could not be run, say. */
+	while (supervisor->channel >= 0)
+		channel_ready(&supervisor->channel_source, EPOLLIN);
+	if (supervisor->launch->verbose && WIFSIGNALED(status))
+		emu_logf(&supervisor->log, "the program was ended by signal %d",
+			WTERMSIG(status));
+	else if (supervisor->launch->verbose)
+		emu_logf(&supervisor->log, "the program ended with status %d",
+			WEXITSTATUS(status));
+	report_counts(supervisor);
+	tell_end(supervisor, status);
+	supervisor->program_ended = true;
+	stop_if_done(supervisor);
+}
+
+static void program_changed(struct supervisor *supervisor, int status)
+{
+	if (WIFEXITED(status) || WIFSIGNALED(status)) {
+		program_ended(supervisor, status);
+	} else if (WIFSTOPPED(status)) {
+		/* A stop that tracing made is nothing for the user to see. */
+		if (supervisor->intercept &&
+			emu_intercept_wait_status(supervisor->intercept,
+				supervisor->program, status))
+			return;
+		emu_control_send(supervisor->control, EMU_MESSAGE_STOPPED,
+			WSTOPSIG(status), "");
+	} else {
+		/* Wakes the launcher process if it is stopped as well. */
+		syscall(SYS_pidfd_send_signal, supervisor->launcher_pidfd,
+			SIGCONT, NULL, 0);
+	}
+}
+
+static void children_ready(struct emu_source *source, uint32_t events)
+{
+	struct supervisor *supervisor =
+		emu_container_of(source, struct supervisor, children);
+	struct signalfd_siginfo info;
+	int status;
+	pid_t pid;
+
+	(void)events;
+	while (read(supervisor->children_fd, &info, sizeof(info)) > 0)
+		;
+	while ((pid = wait4(-1, &status,
+			__WALL | WNOHANG | WUNTRACED | WCONTINUED, NULL)) > 0) {
+		if (pid == supervisor->program)
+			program_changed(supervisor, status);
+		else if (supervisor->intercept)
+			emu_intercept_wait_status(
+				supervisor->intercept, pid, status);
+	}
+}
+
+/* The most open files that we may have: each watched file takes some. */
+static void raise_file_limit(void)
+{
+	FILE *file = fopen("/proc/sys/fs/nr_open", "re");
+	struct rlimit limit;
+	unsigned long most = 0;
+
+	if (file && fscanf(file, "%lu", &most) == 1) {
+		limit.rlim_cur = limit.rlim_max = most;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+	if (file)
+		fclose(file);
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static void interrupted(int signal)
+{
+	(void)signal;
+}
+
+static void set_up_signals(struct supervisor *supervisor)
+{
+	static struct emu_backtrace backtrace = {
+		.who = "the supervisor", .line = crash_line};
+	struct sigaction action = {.sa_handler = interrupted};
+	sigset_t set;
+
+	crash_log_fd = supervisor->launch->log_fd;
+	crash_control_fd = supervisor->control_fd;
+	emu_backtrace_install(&backtrace);
+	sigemptyset(&set);
+	sigaddset(&set, SIGALRM);
+	sigaction(SIGALRM, &action, NULL);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	supervisor->children_fd =
+		signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+/* Leaves all that was inherited; the program's process is forked already. */
+static void detach(struct supervisor *supervisor)
+{
+	int keep[] = {
+		supervisor->control_fd,
+		supervisor->channel,
+		supervisor->launch->log_fd,
+		supervisor->launcher_pidfd,
+		supervisor->program_pidfd,
+	};
+
+	prctl(PR_SET_NAME, "epemu-serve");
+	setsid();
+	emu_fds_drop_stdio(1);
+	emu_fds_close_others(keep, sizeof(keep) / sizeof(keep[0]));
+	emu_fds_leave_folder();
+	raise_file_limit();
+	if (emu_needs_ancestors_only())
+		prctl(PR_SET_CHILD_SUBREAPER, 1);
+	set_up_signals(supervisor);
+}
+
+/* The program's process, or -errno. */
+static pid_t fork_program(
+	struct supervisor *supervisor, const struct emu_inherited *inherited)
+{
+	pid_t self = getpid(), pid;
+	int pair[2], error;
+
+	error = emu_fds_pair(pair);
+	if (error < 0)
+		return error;
+	pid = fork();
+	if (pid == 0)
+		emu_program_run(supervisor->launch, inherited, pair[1], self);
+	if (pid < 0)
+		return -errno;
+	close(pair[1]);
+	supervisor->channel = pair[0];
+	supervisor->its_end = pair[1];
+	supervisor->program_pidfd =
+		emu_fds_raise(syscall(SYS_pidfd_open, pid, 0));
+	return pid;
+}
+
+static int set_up_loop(struct supervisor *supervisor)
+{
+	supervisor->loop = emu_loop_create();
+	if (!supervisor->loop)
+		return -errno;
+	supervisor->control = emu_control_create(supervisor->loop,
+		supervisor->control_fd, launcher_gone, supervisor);
+	if (!supervisor->control)
+		return -ENOMEM;
+	supervisor->children.ready = children_ready;
+	supervisor->channel_source.ready = channel_ready;
+	if (emu_loop_add(supervisor->loop, supervisor->children_fd, EPOLLIN,
+		    &supervisor->children) < 0)
+		return -ENOMEM;
+	return emu_loop_add(supervisor->loop, supervisor->channel, EPOLLIN,
+		&supervisor->channel_source);
+}
+
+static void tell_start(struct supervisor *supervisor)
+{
+	emu_control_send(supervisor->control, EMU_MESSAGE_STARTED,
+		supervisor->program, "");
+	emu_fds_send(supervisor->control_fd, supervisor->program_pidfd);
+	if (!supervisor->launch->verbose)
+		return;
+	emu_logf(&supervisor->log, "the program is process %d: %.200s",
+		(int)supervisor->program, supervisor->launch->argv[0]);
+	emu_logf(&supervisor->log, "its supervisor is process %d",
+		(int)getpid());
+}
+
+/* Nobody can be told by a message: one line and an end of the socket. */
+static _Noreturn void fail_early(int control, const char *what, int error)
+{
+	char text[EMU_MESSAGE_TEXT];
+
+	snprintf(text, sizeof(text),
+		"%s: %s; check the limits of processes, "
+		"memory and open files",
+		what, strerror(-error));
+	emu_control_send_now(control, text);
+	_exit(EMU_EXIT_FAILURE);
+}
+
+_Noreturn void emu_supervise_run(const struct emu_launch *launch,
+	const struct emu_inherited *inherited, int control, pid_t launcher)
+{
+	static struct supervisor supervisor;
+	int error;
+
+	supervisor = (struct supervisor){
+		.launch = launch,
+		.log = {.line = log_line, .ctx = &supervisor},
+		.control_fd = control,
+		.listener = -1,
+	};
+	supervisor.program = fork_program(&supervisor, inherited);
+	if (supervisor.program < 0)
+		fail_early(control, "cannot start the program's process",
+			supervisor.program);
+	supervisor.launcher_pidfd =
+		emu_fds_raise(syscall(SYS_pidfd_open, launcher, 0));
+	detach(&supervisor);
+	error = set_up_loop(&supervisor);
+	if (error < 0)
+		fail_early(control, "cannot start the supervisor", error);
+	tell_start(&supervisor);
+	error = emu_loop_run(supervisor.loop);
+	if (error < 0)
+		fail_early(control, "the supervisor's loop failed", error);
+	if (supervisor.intercept)
+		emu_intercept_destroy(supervisor.intercept);
+	emu_control_destroy(supervisor.control);
+	emu_loop_destroy(supervisor.loop);
+	exit(0);
+}
