@@ -33,8 +33,8 @@ void emu_deadline_init(struct emu_deadline *deadline);
  * Arms `deadline` at `at_ns`; an armed one is moved there. Arming at
  * EMU_DEADLINE_NEVER disarms.
  */
-void emu_deadline_arm(struct emu_deadlines *heap,
-	struct emu_deadline *deadline, uint64_t at_ns);
+void emu_deadline_arm(struct emu_deadlines *heap, struct emu_deadline *deadline,
+	uint64_t at_ns);
 
 /* Takes `deadline` off the heap; harmless for one that is not armed. */
 void emu_deadline_disarm(

@@ -168,6 +168,7 @@ int emu_epoll_mod(struct emu_item *item, const struct emu_event *event)
 		return -EINVAL;
 	item->events = event->events | ALWAYS;
 	item->data = event->data;
+	emu_item_recount(item);
 	if (emu_item_poll(item))
 		emu_item_queue_ready(item);
 	return 0;
@@ -178,7 +179,7 @@ void emu_epoll_del(struct emu_item *item)
 	struct emu_epoll *epoll = item->epoll;
 
 	emu_waitq_remove(&item->wait);
-	emu_list_remove(&item->ready);
+	emu_item_dequeue(item);
 	emu_list_remove(&item->age);
 	emu_list_remove(&item->file_link);
 	emu_tree_remove(epoll, item);

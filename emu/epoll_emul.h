@@ -27,7 +27,7 @@ struct emu_event {
 
 /* What one user's epolls share: the fs.epoll.max_user_watches accounting. */
 struct emu_epoll_user {
-	long watches;     /* items in all epolls of this user */
+	long watches; /* items in all epolls of this user */
 	long max_watches; /* no more than these; ADD fails with ENOSPC */
 };
 

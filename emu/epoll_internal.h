@@ -32,6 +32,7 @@ struct emu_item {
 	struct emu_file *file;
 	uint64_t data;
 	int fd;
+	bool edge_queued; /* counted in epoll->edges_queued */
 	uint32_t events; /* ERR and HUP included; private bits when disabled */
 	uint32_t priority; /* in epoll->tree */
 };
@@ -52,6 +53,7 @@ struct emu_epoll {
 	struct emu_list items; /* oldest first */
 	struct emu_item *tree;
 	uint32_t seed; /* of the tree's priorities */
+	int edges_queued; /* on `ready`: edge-triggered, one-shot, exclusive */
 	int harvested; /* first so many of `ready` await a commit */
 	const struct emu_alloc *alloc;
 	struct emu_epoll_user *user;
@@ -67,6 +69,13 @@ extern const struct emu_file_ops emu_epoll_file_ops;
 
 /* ep_item_poll(): the bits that the item would report now. */
 uint32_t emu_item_poll(const struct emu_item *item);
+
+/* Onto the ready list's tail, and off it; both harmless when done already. */
+void emu_item_enqueue(struct emu_item *item);
+void emu_item_dequeue(struct emu_item *item);
+
+/* The mask of an item that may be queued has changed. */
+void emu_item_recount(struct emu_item *item);
 
 /*
  * Puts a ready item on the ready list and wakes a waiter and those who poll

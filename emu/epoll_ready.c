@@ -25,6 +25,35 @@ static bool item_queued(const struct emu_item *item)
 	return !emu_list_empty(&item->ready);
 }
 
+/* Items that a poll of their file does not tell the readiness of. */
+#define EDGE_BITS (EMU_EPOLLET | EMU_EPOLLONESHOT | EMU_EPOLLEXCLUSIVE)
+
+void emu_item_enqueue(struct emu_item *item)
+{
+	if (item_queued(item))
+		return;
+	emu_list_add_tail(&item->ready, &item->epoll->ready);
+	item->edge_queued = (item->events & EDGE_BITS) != 0;
+	item->epoll->edges_queued += item->edge_queued;
+}
+
+void emu_item_dequeue(struct emu_item *item)
+{
+	if (!item_queued(item))
+		return;
+	emu_list_remove(&item->ready);
+	item->epoll->edges_queued -= item->edge_queued;
+}
+
+void emu_item_recount(struct emu_item *item)
+{
+	if (!item_queued(item))
+		return;
+	item->epoll->edges_queued -= item->edge_queued;
+	item->edge_queued = (item->events & EDGE_BITS) != 0;
+	item->epoll->edges_queued += item->edge_queued;
+}
+
 static struct emu_item *first_ready(struct emu_epoll *epoll)
 {
 	return emu_container_of(epoll->ready.next, struct emu_item, ready);
@@ -48,7 +77,7 @@ void emu_item_queue_ready(struct emu_item *item)
 
 	if (item_queued(item))
 		return;
-	emu_list_add_tail(&item->ready, &epoll->ready);
+	emu_item_enqueue(item);
 	wake_waiter(epoll);
 	emu_file_wake(&epoll->file, EMU_EPOLLIN);
 }
@@ -75,8 +104,7 @@ int emu_item_woken(struct emu_wait *wait, uint32_t key)
 		return 0;
 
 	news = !item_queued(item);
-	if (news)
-		emu_list_add_tail(&item->ready, &epoll->ready);
+	emu_item_enqueue(item);
 	woken = wake_waiter(epoll);
 	if (emu_file_wake(&epoll->file, EMU_EPOLLIN) > 0)
 		news = true;
@@ -104,7 +132,7 @@ static uint32_t epoll_poll(struct emu_file *file, uint32_t mask)
 			wake_waiter(epoll);
 			return mask & (EMU_EPOLLIN | EMU_EPOLLRDNORM);
 		}
-		emu_list_remove(&item->ready);
+		emu_item_dequeue(item);
 	}
 	return 0;
 }
@@ -116,6 +144,11 @@ const struct emu_file_ops emu_epoll_file_ops = {
 bool emu_epoll_available(const struct emu_epoll *epoll)
 {
 	return !emu_list_empty(&epoll->ready);
+}
+
+bool emu_epoll_edge_available(const struct emu_epoll *epoll)
+{
+	return epoll->edges_queued > 0;
 }
 
 int emu_epoll_harvest(
@@ -133,7 +166,7 @@ int emu_epoll_harvest(
 			break;
 		revents = emu_item_poll(item);
 		if (!revents) {
-			emu_list_remove(link);
+			emu_item_dequeue(item);
 			continue;
 		}
 		events[stored].events = revents;
@@ -147,11 +180,11 @@ int emu_epoll_harvest(
 /* The program has seen the item's event. */
 static void item_delivered(struct emu_item *item)
 {
-	emu_list_remove(&item->ready);
+	emu_item_dequeue(item);
 	if (item->events & EMU_EPOLLONESHOT)
 		item->events &= EMU_EPOLL_PRIVATE_BITS;
 	else if (!(item->events & EMU_EPOLLET))
-		emu_list_add_tail(&item->ready, &item->epoll->ready);
+		emu_item_enqueue(item);
 }
 
 void emu_epoll_commit(struct emu_epoll *epoll, int delivered)

@@ -51,8 +51,8 @@ bool emu_eventfd_is_semaphore(const struct emu_eventfd *eventfd);
 /*
  * eventfd_read(): takes the count (or 1 in semaphore mode) and wakes with
  * EMU_EPOLLOUT. Errors: -EAGAIN when the count is 0 (a blocking reader then
- * waits on the file's queue with emu_waitq_add_tail() and tries again when woken
- * with EMU_EPOLLIN).
+ * waits on the file's queue with emu_waitq_add_tail() and tries again when
+ * woken with EMU_EPOLLIN).
  */
 int emu_eventfd_read(struct emu_eventfd *eventfd, uint64_t *value);
 

@@ -28,7 +28,7 @@ struct emu_file_ops {
 struct emu_file {
 	const struct emu_file_ops *ops;
 	struct emu_waitq waitq; /* items, and readers/writers that block */
-	struct emu_list items;  /* epoll items that watch this file */
+	struct emu_list items; /* epoll items that watch this file */
 };
 
 void emu_file_init(struct emu_file *file, const struct emu_file_ops *ops);

@@ -14,10 +14,10 @@ struct emu_list {
 	struct emu_list *prev;
 };
 
-#define emu_container_of(ptr, type, member)                                    \
+#define emu_container_of(ptr, type, member) \
 	((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
-#define emu_list_for_each(pos, head)                                           \
+#define emu_list_for_each(pos, head) \
 	for ((pos) = (head)->next; (pos) != (head); (pos) = (pos)->next)
 
 /* Like emu_list_for_each(), but `pos` itself may be unlinked on the way. */

@@ -26,7 +26,7 @@
 #define EMU_EPOLLET (1u << 31)
 
 /* The bits that steer an item; all others are asked of the file. */
-#define EMU_EPOLL_PRIVATE_BITS                                                 \
+#define EMU_EPOLL_PRIVATE_BITS \
 	(EMU_EPOLLWAKEUP | EMU_EPOLLONESHOT | EMU_EPOLLET | EMU_EPOLLEXCLUSIVE)
 
 #define EMU_EPOLL_CTL_ADD 1

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The one place where a call ends. Every answer passes here, so this is where
+ * an observer sees the finished call.
+ *
+ * An answer is a transaction: the kernel may have voided the call meanwhile,
+ * for a signal or because the thread died, and says so only when the answer
+ * is sent. Nothing reached the program then. What that means depends on the
+ * call; see enum emu_void.
+ */
+#include <errno.h>
+
+#include "notifier.h"
+#include "supervisor.h"
+
+void emu_answer_count(struct emu_intercept *intercept,
+	const struct emu_call *call, int64_t result)
+{
+	struct emu_call_count *counts = &intercept->counts[call->kind];
+
+	counts->name = emu_call_name(call->kind);
+	counts->calls++;
+	if (result < 0)
+		counts->errors++;
+}
+
+int emu_answer(struct emu_intercept *intercept, const struct emu_call *call,
+	int64_t result)
+{
+	int rc = emu_notifier_answer(intercept->listener, call->id, result);
+
+	if (rc < 0)
+		return -ENOENT;
+	emu_answer_count(intercept, call, result);
+	return 0;
+}
+
+void emu_answer_plain(struct emu_intercept *intercept,
+	const struct emu_call *call, int64_t result)
+{
+	if (emu_answer(intercept, call, result) < 0)
+		emu_voided_add(call->thread, call, EMU_VOID_AGAIN, 0);
+}
+
+void emu_answer_done(struct emu_intercept *intercept,
+	const struct emu_call *call, int64_t result)
+{
+	if (emu_answer(intercept, call, result) < 0)
+		emu_voided_add(call->thread, call, EMU_VOID_DONE, result);
+}
+
+void emu_answer_continue(
+	struct emu_intercept *intercept, const struct emu_call *call)
+{
+	if (emu_notifier_continue(intercept->listener, call->id) < 0)
+		emu_voided_add(call->thread, call, EMU_VOID_AGAIN, 0);
+}
+
+void emu_answer_denied(
+	struct emu_intercept *intercept, const struct emu_call *call)
+{
+	if (!intercept->warned_denied) {
+		intercept->warned_denied = true;
+		emu_logf(intercept->log,
+			"thread %d may not be traced (another user, or not "
+			"dumpable): its epoll and eventfd calls fail with "
+			"EPERM; run epemu as root to allow it",
+			(int)call->thread->tid);
+	}
+	emu_answer_plain(intercept, call, -EPERM);
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * All that differs by architecture: call numbers, struct epoll_event, the
+ * signal frame, the registers. arch_x86_64.c and arch_aarch64.c each give one
+ * set of these; the one for the host is built in.
+ */
+#ifndef EMU_ARCH_H
+#define EMU_ARCH_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "calls.h"
+#include "epoll_emul.h"
+
+/* AUDIT_ARCH_* of the calls that are emulated. */
+extern const uint32_t emu_arch_audit;
+
+/* Addresses from here on are not user space's (TASK_SIZE_MAX). */
+extern const uint64_t emu_arch_task_size;
+
+/* sizeof(struct epoll_event) of the target. */
+extern const size_t emu_arch_event_size;
+
+/* Which call a number stands for; EMU_CALL_OTHER if none of ours. */
+enum emu_call_kind emu_arch_call(int nr);
+
+/* Lays `event` out as the target has it, in emu_arch_event_size bytes. */
+void emu_arch_event_store(void *to, const struct emu_event *event);
+void emu_arch_event_load(struct emu_event *event, const void *from);
+
+/* A signal frame on a thread's stack, as far as it concerns restarting. */
+struct emu_sigframe {
+	uint64_t ip;
+	uint64_t sp;
+	uint64_t result; /* the register that holds a call's result */
+	uint64_t args[6];
+	int nr; /* the call's number where a register keeps it, else -1 */
+};
+
+/* How many bytes of the frame are needed, from the stack pointer. */
+extern const size_t emu_arch_frame_size;
+
+/*
+ * Where the frame begins, relative to the stack pointer at rt_sigreturn()
+ * and to that at the first instruction of a handler.
+ */
+extern const size_t emu_arch_frame_at_handler;
+
+void emu_arch_frame_load(struct emu_sigframe *frame, const void *from);
+
+/* Puts ip and result back into the bytes that were loaded. */
+void emu_arch_frame_store(void *to, const struct emu_sigframe *frame);
+
+/* The signal mask in the bytes of a frame. */
+void emu_arch_frame_set_mask(void *to, uint64_t mask);
+
+/*
+ * The frame as it is when the kernel will run the call again on return from
+ * the handler: does it say so for a call whose next instruction is at `ip`?
+ */
+int emu_arch_frame_restarts(
+	const struct emu_sigframe *frame, uint64_t ip, int nr);
+
+/* Makes the frame return `result` from that call, or run it again. */
+void emu_arch_frame_return(
+	struct emu_sigframe *frame, uint64_t ip, int64_t result);
+void emu_arch_frame_restart(
+	struct emu_sigframe *frame, uint64_t ip, int nr, uint64_t first_arg);
+
+/*
+ * The number of the call that ended just before `frame->ip`, as the code
+ * before it or a register tells; -1 if that cannot be said. `code` holds the
+ * emu_arch_code_size bytes before the instruction pointer.
+ */
+extern const size_t emu_arch_code_size;
+int emu_arch_frame_call(const struct emu_sigframe *frame, const void *code);
+
+/*
+ * For a thread in a ptrace stop on its way out of a call: ends the call with
+ * this result, and does not run it again. A negative errno on failure.
+ */
+int emu_arch_set_result(pid_t tid, int64_t result);
+
+/* The stack pointer of a thread in a ptrace stop. */
+int emu_arch_get_stack(pid_t tid, uint64_t *sp);
+
+#endif

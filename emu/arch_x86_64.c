@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * x86-64. A call is `syscall` (2 bytes); its number and its result share rax,
+ * so a frame of a call that ended no longer tells which call it was. struct
+ * epoll_event is packed: 12 bytes. The signal frame is struct rt_sigframe
+ * (arch/x86/include/asm/sigframe.h): the return address, then the ucontext;
+ * rt_sigreturn() is entered with the stack pointer at the ucontext.
+ */
+#ifdef __x86_64__
+
+#include "arch.h"
+
+#include <errno.h>
+#include <linux/audit.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/user.h>
+
+#define INSN_SIZE 2
+
+/* Offsets in struct ucontext, up to and with uc_sigmask. */
+#define UC_GREGS 40
+#define UC_SIGMASK 296
+#define GREG(n) (UC_GREGS + 8 * (n))
+#define GREG_R8 GREG(0)
+#define GREG_R9 GREG(1)
+#define GREG_R10 GREG(2)
+#define GREG_RDI GREG(8)
+#define GREG_RSI GREG(9)
+#define GREG_RDX GREG(12)
+#define GREG_RAX GREG(13)
+#define GREG_RSP GREG(15)
+#define GREG_RIP GREG(16)
+
+const uint32_t emu_arch_audit = AUDIT_ARCH_X86_64;
+const uint64_t emu_arch_task_size = 0x7ffffffff000;
+const size_t emu_arch_event_size = 12;
+const size_t emu_arch_frame_size = UC_SIGMASK + 8;
+const size_t emu_arch_frame_at_handler = 8;
+const size_t emu_arch_code_size = 9;
+
+enum emu_call_kind emu_arch_call(int nr)
+{
+	switch (nr) {
+	case 0:
+		return EMU_CALL_READ;
+	case 1:
+		return EMU_CALL_WRITE;
+	case 15:
+		return EMU_CALL_RT_SIGRETURN;
+	case 213:
+		return EMU_CALL_EPOLL_CREATE;
+	case 232:
+		return EMU_CALL_EPOLL_WAIT;
+	case 233:
+		return EMU_CALL_EPOLL_CTL;
+	case 281:
+		return EMU_CALL_EPOLL_PWAIT;
+	case 284:
+		return EMU_CALL_EVENTFD;
+	case 290:
+		return EMU_CALL_EVENTFD2;
+	case 291:
+		return EMU_CALL_EPOLL_CREATE1;
+	case 441:
+		return EMU_CALL_EPOLL_PWAIT2;
+	default:
+		return EMU_CALL_OTHER;
+	}
+}
+
+void emu_arch_event_store(void *to, const struct emu_event *event)
+{
+	memcpy(to, &event->events, 4);
+	memcpy((char *)to + 4, &event->data, 8);
+}
+
+void emu_arch_event_load(struct emu_event *event, const void *from)
+{
+	memcpy(&event->events, from, 4);
+	memcpy(&event->data, (const char *)from + 4, 8);
+}
+
+static uint64_t get(const void *from, size_t offset)
+{
+	uint64_t value;
+
+	memcpy(&value, (const char *)from + offset, sizeof(value));
+	return value;
+}
+
+static void set(void *to, size_t offset, uint64_t value)
+{
+	memcpy((char *)to + offset, &value, sizeof(value));
+}
+
+void emu_arch_frame_load(struct emu_sigframe *frame, const void *from)
+{
+	frame->ip = get(from, GREG_RIP);
+	frame->sp = get(from, GREG_RSP);
+	frame->result = get(from, GREG_RAX);
+	frame->args[0] = get(from, GREG_RDI);
+	frame->args[1] = get(from, GREG_RSI);
+	frame->args[2] = get(from, GREG_RDX);
+	frame->args[3] = get(from, GREG_R10);
+	frame->args[4] = get(from, GREG_R8);
+	frame->args[5] = get(from, GREG_R9);
+	frame->nr = -1;
+}
+
+void emu_arch_frame_store(void *to, const struct emu_sigframe *frame)
+{
+	set(to, GREG_RIP, frame->ip);
+	set(to, GREG_RAX, frame->result);
+}
+
+void emu_arch_frame_set_mask(void *to, uint64_t mask)
+{
+	set(to, UC_SIGMASK, mask);
+}
+
+int emu_arch_frame_restarts(
+	const struct emu_sigframe *frame, uint64_t ip, int nr)
+{
+	return frame->ip == ip - INSN_SIZE && frame->result == (uint64_t)nr;
+}
+
+void emu_arch_frame_return(
+	struct emu_sigframe *frame, uint64_t ip, int64_t result)
+{
+	frame->ip = ip;
+	frame->result = (uint64_t)result;
+}
+
+void emu_arch_frame_restart(
+	struct emu_sigframe *frame, uint64_t ip, int nr, uint64_t first_arg)
+{
+	(void)first_arg; /* rdi is as it was */
+	frame->ip = ip - INSN_SIZE;
+	frame->result = (uint64_t)nr;
+}
+
+int emu_arch_frame_call(const struct emu_sigframe *frame, const void *code)
+{
+	const unsigned char *bytes = code;
+	int32_t nr;
+
+	(void)frame;
+	if (bytes[7] != 0x0f || bytes[8] != 0x05)
+		return -1;
+	if (bytes[2] == 0xb8) { /* mov $nr,%eax */
+		memcpy(&nr, bytes + 3, sizeof(nr));
+		return nr;
+	}
+	if (bytes[0] == 0x48 && bytes[1] == 0xc7 && bytes[2] == 0xc0) {
+		memcpy(&nr, bytes + 3, sizeof(nr)); /* mov $nr,%rax */
+		return nr;
+	}
+	return -1;
+}
+
+int emu_arch_set_result(pid_t tid, int64_t result)
+{
+	struct user_regs_struct regs;
+
+	if (ptrace(PTRACE_GETREGS, tid, NULL, &regs) < 0)
+		return -errno;
+	regs.rax = (unsigned long long)result;
+	regs.orig_rax = (unsigned long long)-1; /* no call to run again */
+	if (ptrace(PTRACE_SETREGS, tid, NULL, &regs) < 0)
+		return -errno;
+	return 0;
+}
+
+int emu_arch_get_stack(pid_t tid, uint64_t *sp)
+{
+	struct user_regs_struct regs;
+
+	if (ptrace(PTRACE_GETREGS, tid, NULL, &regs) < 0)
+		return -errno;
+	*sp = regs.rsp;
+	return 0;
+}
+
+#endif

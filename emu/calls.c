@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* Names and comparison of trapped calls. */
+#include "calls.h"
+
+#include <string.h>
+
+const char *emu_call_name(enum emu_call_kind kind)
+{
+	static const char *const names[] = {
+		[EMU_CALL_EPOLL_CREATE] = "epoll_create",
+		[EMU_CALL_EPOLL_CREATE1] = "epoll_create1",
+		[EMU_CALL_EPOLL_CTL] = "epoll_ctl",
+		[EMU_CALL_EPOLL_WAIT] = "epoll_wait",
+		[EMU_CALL_EPOLL_PWAIT] = "epoll_pwait",
+		[EMU_CALL_EPOLL_PWAIT2] = "epoll_pwait2",
+		[EMU_CALL_EVENTFD] = "eventfd",
+		[EMU_CALL_EVENTFD2] = "eventfd2",
+		[EMU_CALL_READ] = "read",
+		[EMU_CALL_WRITE] = "write",
+		[EMU_CALL_RT_SIGRETURN] = "rt_sigreturn",
+		[EMU_CALL_OTHER] = "?",
+	};
+
+	return names[kind];
+}
+
+bool emu_call_repeats(
+	const struct emu_call *call, const struct emu_call *earlier)
+{
+	return call->nr == earlier->nr && call->ip == earlier->ip &&
+	       memcmp(call->args, earlier->args, sizeof(call->args)) == 0;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The trapped calls: what was asked, decoded from the registers as the kernel
+ * decodes it (arguments are truncated to their types).
+ */
+#ifndef EMU_CALLS_H
+#define EMU_CALLS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum emu_call_kind {
+	EMU_CALL_EPOLL_CREATE,
+	EMU_CALL_EPOLL_CREATE1,
+	EMU_CALL_EPOLL_CTL,
+	EMU_CALL_EPOLL_WAIT,
+	EMU_CALL_EPOLL_PWAIT,
+	EMU_CALL_EPOLL_PWAIT2,
+	EMU_CALL_EVENTFD,
+	EMU_CALL_EVENTFD2,
+	EMU_CALL_READ,
+	EMU_CALL_WRITE,
+	EMU_CALL_RT_SIGRETURN,
+	EMU_CALL_OTHER,
+	EMU_CALLS = EMU_CALL_OTHER,
+};
+
+struct emu_thread;
+
+/* One trapped call, from receive to answer. */
+struct emu_call {
+	uint64_t id; /* the notifier's cookie */
+	struct emu_thread *thread;
+	enum emu_call_kind kind;
+	int nr;
+	uint64_t ip; /* the instruction after the call */
+	uint64_t args[6];
+};
+
+/* The call's name, as in its manual page. */
+const char *emu_call_name(enum emu_call_kind kind);
+
+/* Is it one and the same call, made again by the same thread? */
+bool emu_call_repeats(
+	const struct emu_call *call, const struct emu_call *earlier);
+
+static inline int emu_call_int(const struct emu_call *call, int index)
+{
+	return (int)(uint32_t)call->args[index];
+}
+
+#endif

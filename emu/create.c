@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * epoll_create(2) and eventfd(2): a new object of the engine, and its
+ * placeholder in the caller's descriptor table. Handing over the descriptor
+ * is the answer itself (SECCOMP_ADDFD_FLAG_SEND), so either both happen or
+ * neither does.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "notifier.h"
+#include "poll_bits.h"
+#include "supervisor.h"
+
+/* The accounting of the caller's user; NULL when there is no memory. */
+static struct emu_epoll_user *user_of(
+	struct emu_intercept *intercept, const struct emu_thread *thread)
+{
+	struct emu_user *user;
+	char path[32];
+	struct stat st;
+	uid_t uid = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d", (int)thread->tid);
+	if (stat(path, &st) == 0)
+		uid = st.st_uid;
+	for (user = intercept->users; user; user = user->next) {
+		if (user->uid == uid)
+			return &user->epoll;
+	}
+	user = calloc(1, sizeof(*user));
+	if (!user)
+		return NULL;
+	user->uid = uid;
+	user->epoll.max_watches = intercept->max_user_watches;
+	user->next = intercept->users;
+	intercept->users = user;
+	return &user->epoll;
+}
+
+/* Takes up a new object and answers with a descriptor of it. */
+static void hand_over(struct emu_intercept *intercept, struct emu_call *call,
+	struct emu_object *object, int fd, bool cloexec)
+{
+	int number = emu_fdtable_add(intercept->fdtable, object, fd);
+
+	if (number == 0) {
+		number = emu_notifier_give_fd(
+			intercept->listener, call->id, fd, cloexec);
+		if (number < 0)
+			emu_fdtable_remove(intercept->fdtable, object);
+	}
+	close(fd);
+	if (number >= 0) {
+		emu_answer_count(intercept, call, number);
+		emu_fdtable_hint(
+			intercept->fdtable, call->thread, number, object);
+		emu_sweep_note(intercept);
+		return;
+	}
+	emu_placeholder_destroy(object);
+	if (number == -ENOENT || number == -ESRCH)
+		emu_voided_add(call->thread, call, EMU_VOID_AGAIN, 0);
+	else
+		emu_answer_plain(intercept, call, number);
+}
+
+/* Our own table is full: that is no fault of the program, so say so. */
+static int64_t host_error(struct emu_intercept *intercept, int rc)
+{
+	if (rc != -EMFILE)
+		return rc;
+	emu_logf(intercept->log,
+		"the supervisor is out of descriptors: raise the hard limit "
+		"(ulimit -Hn) before starting epemu");
+	return -ENFILE;
+}
+
+void emu_call_epoll_create(
+	struct emu_intercept *intercept, struct emu_call *call)
+{
+	int arg = emu_call_int(call, 0);
+	bool cloexec = call->kind == EMU_CALL_EPOLL_CREATE1 &&
+		       (arg & EMU_EPOLL_CLOEXEC);
+	struct emu_epoll_user *user;
+	struct emu_object *object;
+	int fd;
+	int rc;
+
+	if (call->kind == EMU_CALL_EPOLL_CREATE ? arg <= 0
+						: arg & ~EMU_EPOLL_CLOEXEC) {
+		emu_answer_plain(intercept, call, -EINVAL);
+		return;
+	}
+	user = user_of(intercept, call->thread);
+	rc = user ? emu_placeholder_epoll(
+			    user, &intercept->unsettled, &object, &fd)
+		  : -ENOMEM;
+	if (rc < 0)
+		emu_answer_plain(intercept, call, host_error(intercept, rc));
+	else
+		hand_over(intercept, call, object, fd, cloexec);
+}
+
+void emu_call_eventfd(struct emu_intercept *intercept, struct emu_call *call)
+{
+	int flags = call->kind == EMU_CALL_EVENTFD2 ? emu_call_int(call, 1) : 0;
+	struct emu_object *object;
+	int fd;
+	int rc;
+
+	if (flags & ~(EMU_EFD_SEMAPHORE | EMU_EFD_NONBLOCK | EMU_EFD_CLOEXEC)) {
+		emu_answer_plain(intercept, call, -EINVAL);
+		return;
+	}
+	rc = emu_placeholder_eventfd(
+		(uint32_t)call->args[0], flags, &object, &fd);
+	if (rc < 0)
+		emu_answer_plain(intercept, call, host_error(intercept, rc));
+	else
+		hand_over(intercept, call, object, fd,
+			(flags & EMU_EFD_CLOEXEC) != 0);
+}

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * epoll_ctl(2), in the order of do_epoll_ctl() (fs/eventpoll.c, 6.18): the
+ * event is copied, the descriptors are looked up, the file must be able to
+ * poll, it must not be the epoll itself, then come the rules of
+ * EPOLLEXCLUSIVE, loops, and whether the item exists.
+ *
+ * What the call changes is done before it is answered. If the answer finds
+ * the call void, its effect stays and the call returns its result when the
+ * thread comes back to it (EMU_VOID_DONE).
+ */
+#include <errno.h>
+#include <unistd.h>
+
+#include "arch.h"
+#include "poll_bits.h"
+#include "supervisor.h"
+
+/* One call's way through this file. */
+struct ctl {
+	struct emu_intercept *intercept;
+	struct emu_thread *thread;
+	struct emu_object *object; /* the epoll */
+	int op;
+	int fd; /* the target's number */
+	int copy; /* our own descriptor of it */
+	struct emu_event event;
+	struct emu_object *inner; /* the epoll behind fd, if it is one */
+};
+
+static bool shows_itself(uint32_t events)
+{
+	return !(
+		events & (EMU_EPOLLET | EMU_EPOLLONESHOT | EMU_EPOLLEXCLUSIVE));
+}
+
+/* Is the item's file the one behind our copy of the descriptor? */
+static bool item_matches(const struct ctl *ctl, struct emu_item *item)
+{
+	struct emu_item_info info;
+
+	emu_item_info(item, &info);
+	if (!emu_file_is_watch(info.file))
+		return ctl->inner &&
+		       info.file == emu_epoll_file(ctl->inner->epoll);
+	return emu_weak_is_own(
+		       &emu_watch_of_file(info.file)->weak, ctl->copy) == 1;
+}
+
+static struct emu_item *find_item(const struct ctl *ctl)
+{
+	struct emu_item *item = NULL;
+
+	while ((item = emu_epoll_next_fd(ctl->object->epoll, ctl->fd, item))) {
+		if (item_matches(ctl, item))
+			return item;
+	}
+	return NULL;
+}
+
+/*
+ * A number that is used anew: items of files that are gone leave before a
+ * new one comes.
+ */
+static void drop_gone(const struct ctl *ctl)
+{
+	struct emu_item *item = NULL;
+	struct emu_item *next;
+	struct emu_item_info info;
+
+	item = emu_epoll_next_fd(ctl->object->epoll, ctl->fd, NULL);
+	while (item) {
+		next = emu_epoll_next_fd(ctl->object->epoll, ctl->fd, item);
+		emu_item_info(item, &info);
+		if (emu_file_is_watch(info.file) &&
+			emu_weak_gone(&emu_watch_of_file(info.file)->weak)) {
+			struct emu_watch *watch = emu_watch_of_file(info.file);
+
+			emu_file_release(info.file);
+			emu_watch_destroy(watch);
+			/* A shared watch took more than this item along. */
+			next = emu_epoll_next_fd(
+				ctl->object->epoll, ctl->fd, NULL);
+		}
+		item = next;
+	}
+}
+
+static void show(const struct ctl *ctl, const struct emu_watch *watch)
+{
+	if (ctl->inner)
+		emu_placeholder_show_nested(ctl->object, ctl->inner);
+	else
+		emu_placeholder_show(ctl->object, &watch->weak);
+}
+
+static int get_watch(const struct ctl *ctl, struct emu_watch **watch)
+{
+	bool shared = ctl->event.events & EMU_EPOLLEXCLUSIVE;
+	uint32_t events;
+
+	*watch = shared ? emu_watches_find_shared(
+				  &ctl->intercept->watches, ctl->copy)
+			: NULL;
+	if (!*watch)
+		return emu_watch_create(&ctl->intercept->watches, ctl->copy,
+			ctl->event.events, shared, watch);
+	events = (*watch)->weak.events | ctl->event.events;
+	if (events == (*watch)->weak.events)
+		return 0;
+	return emu_watch_modify(*watch, ctl->copy, events);
+}
+
+static int add_watch(const struct ctl *ctl)
+{
+	struct emu_watch *watch;
+	struct emu_item *item;
+	int rc = get_watch(ctl, &watch);
+
+	if (rc < 0)
+		return rc;
+	if (find_item(ctl)) {
+		rc = -EEXIST;
+	} else {
+		drop_gone(ctl);
+		rc = emu_epoll_add(ctl->object->epoll, &watch->file, ctl->fd,
+			&ctl->event, &item);
+	}
+	if (rc < 0) {
+		if (watch->users == 0)
+			emu_watch_destroy(watch);
+		return rc;
+	}
+	watch->users++;
+	if (shows_itself(ctl->event.events))
+		show(ctl, watch);
+	emu_sweep_note(ctl->intercept);
+	return 0;
+}
+
+static int add_nested(const struct ctl *ctl)
+{
+	struct emu_item *item;
+	int rc = emu_epoll_add(ctl->object->epoll,
+		emu_epoll_file(ctl->inner->epoll), ctl->fd, &ctl->event, &item);
+
+	if (rc < 0)
+		return rc;
+	ctl->intercept->nested++;
+	if (shows_itself(ctl->event.events))
+		show(ctl, NULL);
+	return 0;
+}
+
+static int add(const struct ctl *ctl)
+{
+	int rc = ctl->inner ? add_nested(ctl) : add_watch(ctl);
+
+	if (rc != -ELOOP && rc != -EINVAL && rc != -ENOSPC)
+		return rc;
+	/* Perhaps only because of what is gone: look, and try again. */
+	emu_sweep_all(ctl->intercept);
+	return ctl->inner ? add_nested(ctl) : add_watch(ctl);
+}
+
+static int modify(const struct ctl *ctl)
+{
+	struct emu_item *item = find_item(ctl);
+	struct emu_watch *watch = NULL;
+	struct emu_item_info info;
+	int rc = 0;
+
+	if (!item)
+		return -ENOENT;
+	emu_item_info(item, &info);
+	if (info.events & EMU_EPOLLEXCLUSIVE)
+		return -EINVAL;
+	if (!ctl->inner) {
+		watch = emu_watch_of_file(info.file);
+		rc = emu_watch_modify(watch, ctl->copy, ctl->event.events);
+	}
+	if (rc == 0)
+		rc = emu_epoll_mod(item, &ctl->event);
+	if (rc < 0)
+		return rc;
+	if (shows_itself(ctl->event.events))
+		show(ctl, watch);
+	else if (ctl->inner)
+		emu_placeholder_hide_nested(ctl->object, ctl->inner);
+	else
+		emu_placeholder_hide(ctl->object, &watch->weak);
+	return 0;
+}
+
+static int delete (const struct ctl *ctl)
+{
+	struct emu_item *item = find_item(ctl);
+	struct emu_watch *watch;
+	struct emu_item_info info;
+
+	if (!item)
+		return -ENOENT;
+	emu_item_info(item, &info);
+	emu_epoll_del(item);
+	if (ctl->inner) {
+		emu_placeholder_hide_nested(ctl->object, ctl->inner);
+		return 0;
+	}
+	watch = emu_watch_of_file(info.file);
+	if (--watch->users == 0)
+		emu_watch_destroy(watch);
+	return 0;
+}
+
+/* EPERM for a file that has no poll, whatever the operation. */
+static int must_poll(const struct ctl *ctl)
+{
+	struct emu_weak weak;
+	int rc = emu_weak_init(&weak, ctl->copy, 0);
+
+	emu_weak_finish(&weak);
+	return rc == -EPERM || rc == -EBADF ? rc : 0;
+}
+
+static int operate(const struct ctl *ctl)
+{
+	struct emu_file *file =
+		ctl->inner ? emu_epoll_file(ctl->inner->epoll) : NULL;
+	int rc = emu_epoll_check(
+		ctl->object->epoll, ctl->op, file, ctl->event.events);
+
+	if (rc < 0)
+		return rc;
+	switch (ctl->op) {
+	case EMU_EPOLL_CTL_ADD:
+		return add(ctl);
+	case EMU_EPOLL_CTL_MOD:
+		return modify(ctl);
+	case EMU_EPOLL_CTL_DEL:
+		return delete (ctl);
+	default:
+		return -EINVAL;
+	}
+}
+
+/* With the epoll known: the rest of the call. */
+static int control(struct ctl *ctl)
+{
+	int wrong;
+	int rc;
+
+	ctl->copy = emu_target_fetch(ctl->thread, ctl->fd);
+	if (ctl->copy < 0)
+		return ctl->copy;
+	emu_fdtable_find_own(ctl->intercept->fdtable, ctl->copy, EMU_KIND_EPOLL,
+		&ctl->inner);
+	rc = operate(ctl);
+	if (rc < 0 && rc != -EPERM && rc != -EEXIST) {
+		wrong = must_poll(ctl);
+		if (wrong < 0)
+			rc = wrong;
+	}
+	close(ctl->copy);
+	return rc;
+}
+
+static int read_event(
+	struct emu_thread *thread, uint64_t addr, struct emu_event *event)
+{
+	char bytes[16];
+	int rc = emu_target_read(thread, addr, bytes, emu_arch_event_size);
+
+	if (rc == 0)
+		emu_arch_event_load(event, bytes);
+	return rc;
+}
+
+void emu_call_epoll_ctl(struct emu_intercept *intercept, struct emu_call *call)
+{
+	struct ctl ctl = {
+		.intercept = intercept,
+		.thread = call->thread,
+		.op = emu_call_int(call, 1),
+		.fd = emu_call_int(call, 2),
+	};
+	int rc = emu_fdtable_find(intercept->fdtable, call->thread,
+		emu_call_int(call, 0), EMU_KIND_EPOLL, &ctl.object);
+
+	if (rc == -EPERM) {
+		emu_answer_denied(intercept, call);
+		return;
+	}
+	if (rc != 1) { /* not ours: the kernel knows what to say */
+		emu_answer_continue(intercept, call);
+		return;
+	}
+	rc = 0;
+	if (ctl.op != EMU_EPOLL_CTL_DEL)
+		rc = read_event(call->thread, call->args[3], &ctl.event);
+	/* No suspend blocker is ever taken here. */
+	ctl.event.events &= ~EMU_EPOLLWAKEUP;
+	if (rc == 0)
+		rc = control(&ctl);
+	emu_answer_done(intercept, call, rc);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From a received call to the function that answers it. The place where a
+ * policy (refuse, delay, reorder) would sit: before the table.
+ */
+#include "supervisor.h"
+
+typedef void call_function(struct emu_intercept *, struct emu_call *);
+
+void emu_dispatch(struct emu_intercept *intercept, struct emu_call *call)
+{
+	static call_function *const functions[EMU_CALLS] = {
+		[EMU_CALL_EPOLL_CREATE] = emu_call_epoll_create,
+		[EMU_CALL_EPOLL_CREATE1] = emu_call_epoll_create,
+		[EMU_CALL_EPOLL_CTL] = emu_call_epoll_ctl,
+		[EMU_CALL_EPOLL_WAIT] = emu_call_epoll_wait,
+		[EMU_CALL_EPOLL_PWAIT] = emu_call_epoll_wait,
+		[EMU_CALL_EPOLL_PWAIT2] = emu_call_epoll_wait,
+		[EMU_CALL_EVENTFD] = emu_call_eventfd,
+		[EMU_CALL_EVENTFD2] = emu_call_eventfd,
+		[EMU_CALL_READ] = emu_call_read_write,
+		[EMU_CALL_WRITE] = emu_call_read_write,
+		[EMU_CALL_RT_SIGRETURN] = emu_call_rt_sigreturn,
+	};
+
+	if (emu_voided_arrival(intercept, call))
+		return;
+	functions[call->kind](intercept, call);
+}

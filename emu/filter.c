@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The seccomp filter: which calls come to the supervisor. The only file that
+ * knows libseccomp.
+ *
+ * Everything else passes at full speed: since Linux 5.11 the kernel remembers
+ * for each call number that the filter always allows it. read() and write()
+ * come only where they can be an eventfd's (exactly 8 bytes) and not through
+ * the standard descriptors; what goes round this reaches the same counter in
+ * the placeholder.
+ *
+ * The same rules are given for the 32-bit sibling of the architecture, whose
+ * calls are not emulated: they are let through, with a warning.
+ */
+#include <errno.h>
+#include <linux/capability.h>
+#include <seccomp.h>
+#include <stddef.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "intercept.h"
+
+static bool can_skip_no_new_privs(void)
+{
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[2];
+
+	if (syscall(SYS_capget, &header, data) < 0)
+		return false;
+	return data[0].effective & (1u << CAP_SYS_ADMIN);
+}
+
+/* A call that this architecture does not have needs no rule. */
+static int trap(scmp_filter_ctx filter, int nr)
+{
+	if (nr < 0)
+		return 0;
+	return seccomp_rule_add(filter, SCMP_ACT_NOTIFY, nr, 0);
+}
+
+static int trap_counter(scmp_filter_ctx filter, int nr)
+{
+	return seccomp_rule_add(filter, SCMP_ACT_NOTIFY, nr, 2,
+		SCMP_A0_64(SCMP_CMP_GE, 3), SCMP_A2_64(SCMP_CMP_EQ, 8));
+}
+
+static int add_rules(scmp_filter_ctx filter, const struct emu_options *options)
+{
+	static const int always[] = {
+		SCMP_SYS(epoll_create),
+		SCMP_SYS(epoll_create1),
+		SCMP_SYS(epoll_ctl),
+		SCMP_SYS(epoll_wait),
+		SCMP_SYS(epoll_pwait),
+		SCMP_SYS(epoll_pwait2),
+		SCMP_SYS(rt_sigreturn),
+	};
+	int rc = 0;
+
+	for (size_t i = 0; i < sizeof(always) / sizeof(always[0]) && rc == 0;
+		i++)
+		rc = trap(filter, always[i]);
+	if (rc == 0 && !options->eventfd_host) {
+		rc = trap(filter, SCMP_SYS(eventfd));
+		if (rc == 0)
+			rc = trap(filter, SCMP_SYS(eventfd2));
+		if (rc == 0)
+			rc = trap_counter(filter, SCMP_SYS(read));
+		if (rc == 0)
+			rc = trap_counter(filter, SCMP_SYS(write));
+	}
+	if (rc == 0 && !options->io_uring_allow)
+		rc = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS),
+			SCMP_SYS(io_uring_setup), 0);
+	return rc;
+}
+
+static int set_up(scmp_filter_ctx filter)
+{
+	int rc;
+
+	/* An unknown architecture is none of our business. */
+	rc = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ALLOW);
+	if (rc == 0)
+		rc = seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP,
+			can_skip_no_new_privs() ? 0 : 1);
+	/* No need to slow the program down against speculation. */
+	if (rc == 0)
+		rc = seccomp_attr_set(filter, SCMP_FLTATR_CTL_SSB, 1);
+#if defined(__x86_64__)
+	if (rc == 0)
+		rc = seccomp_arch_add(filter, SCMP_ARCH_X86);
+#elif defined(__aarch64__)
+	if (rc == 0)
+		rc = seccomp_arch_add(filter, SCMP_ARCH_ARM);
+#endif
+	return rc;
+}
+
+int emu_filter_install(const struct emu_options *options, const char **why)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+	int rc;
+
+	*why = "making the seccomp filter";
+	if (!filter)
+		return -ENOMEM;
+	rc = set_up(filter);
+	if (rc == 0)
+		rc = add_rules(filter, options);
+	if (rc == 0) {
+		*why = "loading the seccomp filter";
+		rc = seccomp_load(filter);
+	}
+	if (rc == 0)
+		rc = seccomp_notify_fd(filter);
+	seccomp_release(filter);
+	return rc;
+}

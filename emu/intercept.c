@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The supervisor's side: takes calls from the listener, and between them sees
+ * to what the calls and the wake-ups left to do.
+ *
+ * One thread, no locks. A turn of the loop: wake-ups of watched files go to
+ * the engine, which queues items and picks waiters; settle() serves the
+ * waiters that were picked and the deadlines that came; then one call is
+ * received and dispatched; settle() again. So a call always finds the engine
+ * in a settled state, with everything known that happened before the call.
+ */
+#include "intercept.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "arch.h"
+#include "guard.h"
+#include "notifier.h"
+#include "supervisor.h"
+
+static void serve(struct emu_parked *parked, bool expired)
+{
+	if (emu_parked_is_wait(parked))
+		emu_wait_serve(parked, expired);
+	else
+		emu_rw_serve(parked);
+}
+
+static bool serve_expired(struct emu_intercept *intercept)
+{
+	struct emu_deadlines *deadlines = emu_loop_deadlines(intercept->loop);
+	struct emu_deadline *deadline;
+
+	if (emu_deadlines_next(deadlines) == EMU_DEADLINE_NEVER)
+		return false;
+	deadline = emu_deadlines_expired(deadlines, emu_loop_now_ns());
+	if (!deadline)
+		return false;
+	if (deadline == &intercept->housekeeping)
+		emu_sweep_due(intercept);
+	else
+		serve(emu_container_of(deadline, struct emu_parked, deadline),
+			true);
+	return true;
+}
+
+static void settle(struct emu_settle *settle)
+{
+	struct emu_intercept *intercept =
+		emu_container_of(settle, struct emu_intercept, settle);
+
+	do {
+		while (!emu_list_empty(&intercept->woken))
+			serve(emu_container_of(intercept->woken.next,
+				      struct emu_parked, woken_link),
+				false);
+	} while (serve_expired(intercept));
+	while (!emu_list_empty(&intercept->unsettled))
+		emu_placeholder_settle(
+			emu_container_of(intercept->unsettled.next,
+				struct emu_object, unsettled));
+}
+
+static void foreign_arch(struct emu_intercept *intercept, struct emu_call *call)
+{
+	if (!intercept->warned_32bit) {
+		intercept->warned_32bit = true;
+		emu_logf(intercept->log,
+			"thread %d runs 32-bit code: its epoll and eventfd "
+			"calls go to the kernel, not to the emulation",
+			(int)call->thread->tid);
+	}
+	emu_answer_continue(intercept, call);
+}
+
+/* No record of the thread can be had: it is gone, or we are out of room. */
+static void no_thread(struct emu_intercept *intercept,
+	const struct emu_notification *notification, int error)
+{
+	if (error == ESRCH)
+		return;
+	emu_logf(intercept->log,
+		"no room for thread %d (%s): raise the hard limit of open "
+		"files (ulimit -Hn) before starting epemu",
+		(int)notification->tid, strerror(error));
+	emu_notifier_answer(intercept->listener, notification->id, -ENOMEM);
+}
+
+static void received(struct emu_intercept *intercept,
+	const struct emu_notification *notification)
+{
+	struct emu_call call = {
+		.id = notification->id,
+		.nr = notification->nr,
+		.ip = notification->ip,
+	};
+	bool known = emu_threads_find(intercept->threads, notification->tid);
+
+	call.thread = emu_threads_get(intercept->threads, notification->tid);
+	if (!call.thread) {
+		no_thread(intercept, notification, errno);
+		return;
+	}
+	/* The id may have gone to another thread before we opened it. */
+	if (!known && !emu_notifier_valid(intercept->listener, call.id))
+		return;
+	for (int i = 0; i < 6; i++)
+		call.args[i] = notification->args[i];
+	call.kind = notification->arch == emu_arch_audit
+			    ? emu_arch_call(notification->nr)
+			    : EMU_CALL_OTHER;
+	if (call.kind == EMU_CALL_OTHER)
+		foreign_arch(intercept, &call);
+	else
+		emu_dispatch(intercept, &call);
+}
+
+static void listener_ready(struct emu_source *source, uint32_t events)
+{
+	struct emu_intercept *intercept =
+		emu_container_of(source, struct emu_intercept, source);
+	struct emu_notification notification;
+
+	if (!(events & EPOLLIN)) {
+		emu_loop_remove(intercept->loop, intercept->listener, source);
+		intercept->finished(intercept->ctx);
+		return;
+	}
+	if (emu_notifier_receive(intercept->listener, &notification) < 0)
+		return;
+	if (notification.id != intercept->next_id) {
+		/*
+		 * A call went void before it was received, so this one may be
+		 * younger than the wake-ups that were fetched: look again.
+		 */
+		emu_loop_drain(intercept->loop);
+		settle(&intercept->settle);
+	}
+	intercept->next_id = notification.id + 1;
+	received(intercept, &notification);
+}
+
+static void thread_gone(void *ctx, struct emu_thread *thread)
+{
+	struct emu_intercept *intercept = ctx;
+
+	if (thread->parked) {
+		emu_parked_kill(thread->parked, true);
+		emu_parked_destroy(thread->parked);
+	}
+	emu_voided_clear(thread);
+	emu_pwait_forget(thread);
+	emu_sweep_note(intercept);
+}
+
+static long read_max_user_watches(void)
+{
+	FILE *file = fopen("/proc/sys/fs/epoll/max_user_watches", "re");
+	long max = 0;
+
+	if (file) {
+		if (fscanf(file, "%ld", &max) != 1)
+			max = 0;
+		fclose(file);
+	}
+	return max > 0 ? max : 1000000;
+}
+
+static int start(struct emu_intercept *intercept)
+{
+	int rc = emu_guard_init();
+
+	if (rc < 0)
+		return rc;
+	intercept->threads =
+		emu_threads_create(intercept->loop, thread_gone, intercept);
+	intercept->fdtable = emu_fdtable_create();
+	if (!intercept->threads || !intercept->fdtable)
+		return -ENOMEM;
+	intercept->source.ready = listener_ready;
+	intercept->source.last = true;
+	emu_notifier_tune(intercept->listener);
+	return emu_loop_add(intercept->loop, intercept->listener, EPOLLIN,
+		&intercept->source);
+}
+
+struct emu_intercept *emu_intercept_create(struct emu_loop *loop, int listener,
+	const struct emu_options *options, const struct emu_log *log,
+	void (*finished)(void *ctx), void *ctx)
+{
+	struct emu_intercept *intercept = calloc(1, sizeof(*intercept));
+	int rc;
+
+	if (!intercept) {
+		close(listener);
+		return NULL;
+	}
+	intercept->loop = loop;
+	intercept->listener = listener;
+	intercept->options = options;
+	intercept->log = log;
+	intercept->finished = finished;
+	intercept->ctx = ctx;
+	intercept->settle.settle = settle;
+	intercept->max_user_watches = read_max_user_watches();
+	emu_list_init(&intercept->parked);
+	emu_list_init(&intercept->woken);
+	emu_list_init(&intercept->unsettled);
+	emu_deadline_init(&intercept->housekeeping);
+	emu_watches_init(&intercept->watches, loop);
+	rc = start(intercept);
+	if (rc < 0) {
+		emu_logf(log, "cannot start the emulation: %s",
+			strerror(-rc));
+		emu_intercept_destroy(intercept);
+		return NULL;
+	}
+	emu_loop_set_settle(loop, &intercept->settle);
+	return intercept;
+}
+
+static void retire_all(struct emu_intercept *intercept)
+{
+	for (int kind = 0; kind < EMU_KINDS; kind++) {
+		while (emu_fdtable_count(
+			intercept->fdtable, (enum emu_kind)kind))
+			emu_object_retire(
+				intercept, emu_fdtable_at(intercept->fdtable,
+						   (enum emu_kind)kind, 0));
+	}
+}
+
+void emu_intercept_destroy(struct emu_intercept *intercept)
+{
+	struct emu_user *user;
+
+	if (!intercept)
+		return;
+	emu_loop_set_settle(intercept->loop, NULL);
+	emu_threads_destroy(intercept->threads);
+	if (intercept->fdtable)
+		retire_all(intercept);
+	emu_fdtable_destroy(intercept->fdtable);
+	emu_loop_remove(
+		intercept->loop, intercept->listener, &intercept->source);
+	close(intercept->listener);
+	emu_deadline_disarm(
+		emu_loop_deadlines(intercept->loop), &intercept->housekeeping);
+	while ((user = intercept->users)) {
+		intercept->users = user->next;
+		free(user);
+	}
+	free(intercept->events);
+	free(intercept->events_out);
+	free(intercept);
+}
+
+bool emu_intercept_wait_status(
+	struct emu_intercept *intercept, pid_t pid, int status)
+{
+	struct emu_thread *thread = emu_threads_find(intercept->threads, pid);
+
+	return thread && emu_pwait_status(intercept, thread, status);
+}
+
+static void kill_thread(void *ctx, struct emu_thread *thread)
+{
+	(void)ctx;
+	syscall(SYS_pidfd_send_signal, thread->pidfd, SIGKILL, NULL, 0);
+}
+
+void emu_intercept_kill_all(struct emu_intercept *intercept)
+{
+	emu_threads_each(intercept->threads, kill_thread, NULL);
+}
+
+int emu_intercept_counts(const struct emu_intercept *intercept,
+	struct emu_call_count *counts, int max)
+{
+	int n = 0;
+
+	for (int kind = 0; kind < EMU_CALLS && n < max; kind++) {
+		if (intercept->counts[kind].calls)
+			counts[n++] = intercept->counts[kind];
+	}
+	return n;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Parked calls: those that sleep until something happens.
+ *
+ * A thread has at most one. It is born when a call has to sleep, and ends
+ * when it is answered, or when it turns out that its thread is no longer in
+ * it: the kernel does not tell when a signal takes a thread out of a trapped
+ * call, so this is found out when a wake chooses the call, when the thread
+ * makes another call, or when it ends. Until then the dead one may sit on a
+ * queue; it does no harm there, because whoever chooses it looks first.
+ */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "notifier.h"
+#include "supervisor.h"
+
+struct emu_parked *emu_parked_create(struct emu_intercept *intercept,
+	const struct emu_call *call, struct emu_object *object)
+{
+	struct emu_parked *parked = calloc(1, sizeof(*parked));
+
+	if (!parked)
+		return NULL;
+	parked->intercept = intercept;
+	parked->call = *call;
+	parked->object = object;
+	parked->counter_fd = -1;
+	parked->at_ns = EMU_DEADLINE_NEVER;
+	emu_list_init(&parked->woken_link);
+	emu_deadline_init(&parked->deadline);
+	emu_wait_init(&parked->waiter.wait, NULL);
+	emu_wait_init(&parked->wait, NULL);
+	emu_list_add_tail(&parked->link, &intercept->parked);
+	object->pins++;
+	call->thread->parked = parked;
+	return parked;
+}
+
+bool emu_parked_is_wait(const struct emu_parked *parked)
+{
+	return parked->call.kind == EMU_CALL_EPOLL_WAIT ||
+	       parked->call.kind == EMU_CALL_EPOLL_PWAIT ||
+	       parked->call.kind == EMU_CALL_EPOLL_PWAIT2;
+}
+
+bool emu_parked_valid(const struct emu_parked *parked)
+{
+	return emu_notifier_valid(parked->intercept->listener, parked->call.id);
+}
+
+void emu_parked_kill(struct emu_parked *parked, bool pass_on)
+{
+	if (parked->dead)
+		return;
+	parked->dead = true;
+	emu_deadline_disarm(
+		emu_loop_deadlines(parked->intercept->loop), &parked->deadline);
+	emu_list_remove(&parked->woken_link);
+	if (parked->waiter.epoll)
+		emu_epoll_wait_end(&parked->waiter, pass_on);
+	emu_waitq_remove(&parked->wait);
+	if (parked->counter_fd >= 0)
+		close(parked->counter_fd);
+	parked->counter_fd = -1;
+	parked->object->pins--;
+	parked->object = NULL;
+}
+
+void emu_parked_destroy(struct emu_parked *parked)
+{
+	emu_parked_kill(parked, false);
+	if (parked->call.thread->parked == parked)
+		parked->call.thread->parked = NULL;
+	emu_list_remove(&parked->link);
+	free(parked);
+}

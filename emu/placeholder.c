@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the targets hold.
+ *
+ * The placeholder of an emulated epoll is a real epoll instance. The engine
+ * answers every epoll call on it, so the real one serves one purpose only:
+ * poll(2), select(2) and all other calls that no filter traps behave on it as
+ * on the instance that it stands for. It has a single item, the `ready set`,
+ * a host epoll instance of ours, which is readable exactly when a poll of the
+ * emulated instance should say so:
+ *
+ *   level-triggered item    the item's own weak handle is in the ready set:
+ *                           the kernel keeps it right without our help
+ *   edge-triggered,         only the engine knows whether an edge is due, so
+ *   one-shot, exclusive     a `doorbell` in the ready set rings while such an
+ *                           item is on the engine's ready list
+ *
+ * The doorbell is rung and silenced when a batch of events has settled, so an
+ * edge that a waiting thread takes at once costs nothing.
+ *
+ * We keep no reference on a placeholder: the object ends when the targets'
+ * last descriptor goes, as it would natively.
+ */
+#include "placeholder.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "memory.h"
+#include "poll_bits.h"
+
+static int control(int epfd, int op, int fd)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+
+	return epoll_ctl(epfd, op, fd, &event) < 0 ? -errno : 0;
+}
+
+static struct emu_object *object_new(enum emu_kind kind)
+{
+	static uint64_t numbers[EMU_KINDS];
+	struct emu_object *object = calloc(1, sizeof(*object));
+
+	if (!object)
+		return NULL;
+	object->kind = kind;
+	object->number = ++numbers[kind];
+	object->weak.epfd = -1;
+	object->ready_set = -1;
+	object->doorbell = -1;
+	object->counter_fd = -1;
+	emu_list_init(&object->unsettled);
+	return object;
+}
+
+static void close_if(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+static int bell_touched(struct emu_wait *wait, uint32_t key)
+{
+	struct emu_object *object =
+		emu_container_of(wait, struct emu_object, bell);
+
+	(void)key;
+	if (!object->rung && emu_list_empty(&object->unsettled))
+		emu_list_add_tail(&object->unsettled, object->unsettled_list);
+	return 0; /* whether it is news is for the items to say */
+}
+
+/* Opens placeholder, ready set and doorbell, and puts them together. */
+static int open_epoll(struct emu_object *object, int *fd)
+{
+	int rc = 0;
+
+	*fd = epoll_create1(EPOLL_CLOEXEC);
+	object->ready_set = *fd < 0 ? -1 : epoll_create1(EPOLL_CLOEXEC);
+	object->doorbell = object->ready_set < 0
+				   ? -1
+				   : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (object->doorbell < 0)
+		return -errno;
+	rc = control(object->ready_set, EPOLL_CTL_ADD, object->doorbell);
+	if (rc == 0)
+		rc = control(*fd, EPOLL_CTL_ADD, object->ready_set);
+	if (rc == 0)
+		rc = emu_weak_init(&object->weak, *fd, 0);
+	return rc;
+}
+
+int emu_placeholder_epoll(struct emu_epoll_user *user,
+	struct emu_list *unsettled, struct emu_object **object, int *fd)
+{
+	struct emu_object *new = object_new(EMU_KIND_EPOLL);
+	int placeholder = -1;
+	int rc = -ENOMEM;
+
+	if (!new)
+		return -ENOMEM;
+	new->unsettled_list = unsettled;
+	new->epoll = emu_epoll_create(&emu_memory, user);
+	if (new->epoll)
+		rc = open_epoll(new, &placeholder);
+	if (rc < 0) {
+		close_if(placeholder);
+		emu_placeholder_destroy(new);
+		return rc;
+	}
+	emu_wait_init(&new->bell, bell_touched);
+	emu_waitq_add(&emu_epoll_file(new->epoll)->waitq, &new->bell);
+	*object = new;
+	*fd = placeholder;
+	return 0;
+}
+
+int emu_placeholder_eventfd(
+	uint32_t initval, int flags, struct emu_object **object, int *fd)
+{
+	struct emu_object *new = object_new(EMU_KIND_EVENTFD);
+	int placeholder = -1;
+	int rc = -ENOMEM;
+
+	if (!new)
+		return -ENOMEM;
+	new->eventfd = emu_eventfd_create(&emu_memory, initval,
+		flags & EFD_SEMAPHORE, &emu_placeholder_counter, new);
+	if (new->eventfd) {
+		placeholder = eventfd(initval, flags | EFD_CLOEXEC);
+		rc = placeholder < 0 ? -errno
+				     : emu_weak_init(&new->weak, placeholder,
+					       EPOLLIN | EPOLLOUT);
+	}
+	if (rc < 0) {
+		close_if(placeholder);
+		emu_placeholder_destroy(new);
+		return rc;
+	}
+	*object = new;
+	*fd = placeholder;
+	return 0;
+}
+
+void emu_placeholder_destroy(struct emu_object *object)
+{
+	emu_list_remove(&object->unsettled);
+	if (object->epoll && object->bell.wake)
+		emu_waitq_remove(&object->bell);
+	emu_epoll_destroy(object->epoll);
+	emu_eventfd_destroy(object->eventfd);
+	emu_weak_finish(&object->weak);
+	close_if(object->ready_set);
+	close_if(object->doorbell);
+	free(object);
+}
+
+static void show(struct emu_object *object, int fd)
+{
+	int rc = control(object->ready_set, EPOLL_CTL_ADD, fd);
+
+	/* Too deep or too many paths for the host: the bell has to do. */
+	if (rc < 0 && rc != -EEXIST)
+		object->coarse = true;
+}
+
+void emu_placeholder_show(
+	struct emu_object *object, const struct emu_weak *weak)
+{
+	show(object, weak->epfd);
+}
+
+void emu_placeholder_show_nested(
+	struct emu_object *object, const struct emu_object *inner)
+{
+	show(object, inner->ready_set);
+}
+
+void emu_placeholder_hide(
+	struct emu_object *object, const struct emu_weak *weak)
+{
+	control(object->ready_set, EPOLL_CTL_DEL, weak->epfd);
+}
+
+void emu_placeholder_hide_nested(
+	struct emu_object *object, const struct emu_object *inner)
+{
+	control(object->ready_set, EPOLL_CTL_DEL, inner->ready_set);
+}
+
+void emu_placeholder_settle(struct emu_object *object)
+{
+	bool ring = object->coarse ? emu_epoll_available(object->epoll)
+				   : emu_epoll_edge_available(object->epoll);
+	uint64_t value = 1;
+	ssize_t n;
+
+	emu_list_remove(&object->unsettled);
+	if (ring == object->rung)
+		return;
+	if (ring)
+		n = write(object->doorbell, &value, sizeof(value));
+	else
+		n = read(object->doorbell, &value, sizeof(value));
+	if (n == (ssize_t)sizeof(value))
+		object->rung = ring;
+}

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The signal mask of epoll_pwait(2).
+ *
+ * The kernel puts the mask in force together with the sleep, and takes it
+ * back before a signal can be delivered, unless the signal is what ended the
+ * sleep. No system call of ours can do that to another thread, but a tracer
+ * can. A thread whose call has to sleep under a mask other than its own is
+ * traced for the time of that sleep:
+ *
+ *   lend      PTRACE_SEIZE, PTRACE_INTERRUPT; in the stop the mask is
+ *             replaced; the thread goes on, and makes the call again, since
+ *             the stop voided it. Now it sleeps, with the mask in force
+ *   result    PTRACE_INTERRUPT; in the stop, which comes before any signal
+ *             is taken off the queue, the events are written, the result is
+ *             set, the old mask is put back, and the thread is let go
+ *   signal    the kernel stops the thread before delivery. A caught signal
+ *             is let through for one step, so that the thread stops at the
+ *             first instruction of the handler with the frame on its stack;
+ *             there the old mask and EINTR are written into the frame, and
+ *             the thread is let go. The handler runs under the lent mask
+ *             plus its own, as it would natively. An ignored signal is let
+ *             pass: the call comes again and sleeps on. A stop is passed on,
+ *             and ends the call with EINTR when the thread is continued.
+ *
+ * A mask that is the thread's own already needs none of this.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+
+#include "arch.h"
+#include "supervisor.h"
+
+struct emu_pwait {
+	uint64_t old_mask;
+	bool stopped; /* in a group stop, waiting for SIGCONT */
+};
+
+static int trace(int request, pid_t tid, unsigned long addr, void *data)
+{
+	return ptrace((enum __ptrace_request)request, tid, addr, data) < 0
+		       ? -errno
+		       : 0;
+}
+
+static int get_mask(pid_t tid, uint64_t *mask)
+{
+	return trace(PTRACE_GETSIGMASK, tid, sizeof(*mask), mask);
+}
+
+static int set_mask(pid_t tid, uint64_t mask)
+{
+	return trace(PTRACE_SETSIGMASK, tid, sizeof(mask), &mask);
+}
+
+/* Lets the thread go on untraced, with `sig` to deliver (0: none). */
+static void let_go(pid_t tid, int sig)
+{
+	trace(PTRACE_DETACH, tid, 0, (void *)(intptr_t)sig);
+}
+
+/* Waits for the thread's next stop; false when it ended instead. */
+static bool wait_stop(pid_t tid, int *status)
+{
+	pid_t pid;
+
+	do {
+		pid = waitpid(tid, status, __WALL);
+	} while (pid < 0 && errno == EINTR);
+	return pid == tid && WIFSTOPPED(*status);
+}
+
+static bool is_event_stop(int status)
+{
+	return status >> 16 == PTRACE_EVENT_STOP;
+}
+
+void emu_pwait_forget(struct emu_thread *thread)
+{
+	free(thread->pwait);
+	thread->pwait = NULL;
+}
+
+/* The mask is back and the thread goes on with `result` from its call. */
+static int finish(struct emu_thread *thread, int64_t result)
+{
+	int rc = emu_arch_set_result(thread->tid, result);
+
+	if (rc == 0)
+		rc = set_mask(thread->tid, thread->pwait->old_mask);
+	let_go(thread->tid, 0);
+	emu_pwait_forget(thread);
+	return rc;
+}
+
+int emu_pwait_lend(struct emu_parked *parked, uint64_t mask)
+{
+	struct emu_thread *thread = parked->call.thread;
+	struct emu_pwait *pwait;
+	uint64_t own;
+	int status;
+	int rc;
+
+	/* SIGKILL and SIGSTOP cannot be blocked (set_user_sigmask()). */
+	mask &= ~((1ull << (SIGKILL - 1)) | (1ull << (SIGSTOP - 1)));
+	if (emu_target_status(thread, "SigBlk", &own) == 0 && own == mask)
+		return 0;
+	pwait = calloc(1, sizeof(*pwait));
+	if (!pwait)
+		return 0;
+	rc = trace(PTRACE_SEIZE, thread->tid, 0, NULL);
+	if (rc < 0) {
+		emu_logf(parked->intercept->log,
+			"thread %d cannot be traced for the signal mask of "
+			"%s (is a debugger attached?); it waits with its own "
+			"mask",
+			(int)thread->tid, emu_call_name(parked->call.kind));
+		free(pwait);
+		return 0;
+	}
+	thread->pwait = pwait;
+	trace(PTRACE_INTERRUPT, thread->tid, 0, NULL);
+	if (!wait_stop(thread->tid, &status)) {
+		emu_pwait_forget(thread);
+		return 1;
+	}
+	if (!is_event_stop(status) || WSTOPSIG(status) != SIGTRAP) {
+		/* A signal came before the mask: it comes before the call. */
+		let_go(thread->tid, WSTOPSIG(status));
+		emu_pwait_forget(thread);
+		emu_voided_add(thread, &parked->call, EMU_VOID_AGAIN, 0);
+		emu_parked_destroy(parked);
+		return 1;
+	}
+	if (get_mask(thread->tid, &pwait->old_mask) == 0)
+		set_mask(thread->tid, mask);
+	trace(PTRACE_CONT, thread->tid, 0, NULL);
+	return 1;
+}
+
+/* The disposition of a signal of the thread's process. */
+static bool is_caught(const struct emu_thread *thread, int sig)
+{
+	uint64_t caught;
+
+	return emu_target_status(thread, "SigCgt", &caught) == 0 &&
+	       (caught >> (sig - 1) & 1);
+}
+
+/* At the first instruction of the handler: the frame gets its last words. */
+static void mend_frame(struct emu_thread *thread, const struct emu_call *call)
+{
+	char bytes[1024];
+	struct emu_sigframe frame;
+	uint64_t at;
+
+	if (emu_arch_get_stack(thread->tid, &at) < 0)
+		return;
+	at += emu_arch_frame_at_handler;
+	if (emu_target_read(thread, at, bytes, emu_arch_frame_size) < 0)
+		return;
+	emu_arch_frame_load(&frame, bytes);
+	emu_arch_frame_return(&frame, call->ip, -EINTR);
+	emu_arch_frame_store(bytes, &frame);
+	emu_arch_frame_set_mask(bytes, thread->pwait->old_mask);
+	emu_target_write(thread, at, bytes, emu_arch_frame_size);
+}
+
+/* The thread is about to take `sig`, with the lent mask in force. */
+static void on_signal(struct emu_thread *thread, int sig)
+{
+	struct emu_parked *parked = thread->parked;
+	int status;
+
+	if (!parked || !is_caught(thread, sig)) {
+		trace(PTRACE_CONT, thread->tid, 0, (void *)(intptr_t)sig);
+		return;
+	}
+	trace(PTRACE_SINGLESTEP, thread->tid, 0, (void *)(intptr_t)sig);
+	if (!wait_stop(thread->tid, &status)) {
+		emu_pwait_forget(thread);
+		return;
+	}
+	if (WSTOPSIG(status) == SIGTRAP && !is_event_stop(status)) {
+		mend_frame(thread, &parked->call);
+		let_go(thread->tid, 0);
+	} else {
+		set_mask(thread->tid, thread->pwait->old_mask);
+		let_go(thread->tid,
+			is_event_stop(status) ? 0 : WSTOPSIG(status));
+	}
+	emu_pwait_forget(thread);
+	emu_parked_kill(parked, true);
+	emu_parked_destroy(parked);
+}
+
+/* A stop by job control: the thread stays, and SIGCONT ends the call. */
+static void on_event_stop(struct emu_thread *thread, int sig)
+{
+	struct emu_parked *parked = thread->parked;
+
+	if (sig != SIGTRAP) {
+		thread->pwait->stopped = true;
+		trace(PTRACE_LISTEN, thread->tid, 0, NULL);
+		return;
+	}
+	if (!thread->pwait->stopped || !parked) {
+		trace(PTRACE_CONT, thread->tid, 0, NULL);
+		return;
+	}
+	finish(thread, -EINTR);
+	emu_parked_kill(parked, true);
+	emu_parked_destroy(parked);
+}
+
+bool emu_pwait_status(
+	struct emu_intercept *intercept, struct emu_thread *thread, int status)
+{
+	(void)intercept;
+	if (!thread->pwait)
+		return false;
+	if (!WIFSTOPPED(status)) {
+		emu_pwait_forget(thread);
+		return false;
+	}
+	if (is_event_stop(status))
+		on_event_stop(thread, WSTOPSIG(status));
+	else
+		on_signal(thread, WSTOPSIG(status));
+	return true;
+}
+
+int emu_pwait_answer(struct emu_parked *parked, int n)
+{
+	struct emu_thread *thread = parked->call.thread;
+	int status;
+	int result = 0;
+
+	trace(PTRACE_INTERRUPT, thread->tid, 0, NULL);
+	if (!wait_stop(thread->tid, &status)) {
+		emu_pwait_forget(thread);
+		return -ENOENT;
+	}
+	if (!is_event_stop(status) || WSTOPSIG(status) != SIGTRAP ||
+		thread->pwait->stopped) {
+		emu_pwait_status(parked->intercept, thread, status);
+		return -ENOENT;
+	}
+	if (n > 0)
+		result = emu_wait_store(parked, n);
+	if (finish(thread, result) < 0)
+		return -ENOENT;
+	emu_answer_count(parked->intercept, &parked->call, result);
+	return result > 0 ? result : 0;
+}

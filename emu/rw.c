@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * read(2) and write(2) of 8 bytes: an eventfd's, or anybody's. Others are
+ * passed to the kernel unchanged.
+ *
+ * A transfer is done first and answered then. If the answer finds the call
+ * void, the value has been taken (and stored) or added all the same: the call
+ * returns its 8 when the thread comes back to it, and is not done twice.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "notifier.h"
+#include "supervisor.h"
+
+#define COUNTER_SIZE 8
+
+/*
+ * Tries the transfer with object->counter_fd open. The result for the
+ * program, or -EAGAIN when it would have to wait.
+ */
+static int64_t transfer(
+	struct emu_object *object, const struct emu_call *call, uint64_t value)
+{
+	ssize_t stored;
+	int rc;
+
+	if (call->kind == EMU_CALL_WRITE) {
+		rc = emu_eventfd_write(object->eventfd, value);
+		return rc < 0 ? rc : COUNTER_SIZE;
+	}
+	rc = emu_eventfd_read(object->eventfd, &value);
+	if (rc < 0)
+		return rc;
+	stored = emu_target_write(
+		call->thread, call->args[1], &value, sizeof(value));
+	return stored == COUNTER_SIZE ? COUNTER_SIZE : -EFAULT;
+}
+
+/* Reads and writes that bypass the filter wake parked ones, too. */
+static void counter_moved(struct emu_source *source, uint32_t events)
+{
+	struct emu_object *object =
+		emu_container_of(source, struct emu_object, source);
+
+	(void)events;
+	if (object->pins == 0) {
+		emu_loop_remove(
+			object->loop, object->weak.epfd, &object->source);
+		object->loop = NULL;
+		return;
+	}
+	emu_file_wake(emu_eventfd_file(object->eventfd), 0);
+}
+
+static void listen_to(
+	struct emu_intercept *intercept, struct emu_object *object)
+{
+	if (object->loop)
+		return;
+	object->source.ready = counter_moved;
+	if (emu_loop_add(intercept->loop, object->weak.epfd, EPOLLIN | EPOLLET,
+		    &object->source) == 0)
+		object->loop = intercept->loop;
+}
+
+static int woken(struct emu_wait *wait, uint32_t key)
+{
+	struct emu_parked *parked =
+		emu_container_of(wait, struct emu_parked, wait);
+
+	(void)key;
+	emu_list_remove(&parked->woken_link);
+	emu_list_add_tail(&parked->woken_link, &parked->intercept->woken);
+	return 1;
+}
+
+static void park(struct emu_intercept *intercept, struct emu_call *call,
+	struct emu_object *object, uint64_t value)
+{
+	struct emu_parked *parked = emu_parked_create(intercept, call, object);
+
+	if (!parked) {
+		emu_answer_plain(intercept, call, -ENOMEM);
+		return;
+	}
+	listen_to(intercept, object);
+	parked->value = value;
+	/* Like the kernel, keep the file for as long as the call sleeps. */
+	parked->counter_fd = object->counter_fd;
+	object->counter_fd = -1;
+	emu_wait_init(&parked->wait, woken);
+	emu_waitq_add(&emu_eventfd_file(object->eventfd)->waitq, &parked->wait);
+	/* It may have moved between the look and the queue. */
+	woken(&parked->wait, 0);
+}
+
+void emu_rw_serve(struct emu_parked *parked)
+{
+	struct emu_intercept *intercept = parked->intercept;
+	struct emu_object *object = parked->object;
+	int64_t result;
+
+	emu_list_remove(&parked->woken_link);
+	if (!emu_parked_valid(parked)) {
+		emu_parked_kill(parked, false);
+		return;
+	}
+	object->counter_fd = parked->counter_fd;
+	result = transfer(object, &parked->call, parked->value);
+	object->counter_fd = -1;
+	if (result == -EAGAIN)
+		return;
+	emu_answer_done(intercept, &parked->call, result);
+	emu_parked_destroy(parked);
+}
+
+static void carry_out(struct emu_intercept *intercept, struct emu_call *call,
+	struct emu_object *object)
+{
+	uint64_t value = 0;
+	int64_t result;
+	int rc = 0;
+
+	if (call->kind == EMU_CALL_WRITE)
+		rc = emu_target_read(
+			call->thread, call->args[1], &value, sizeof(value));
+	if (rc < 0) {
+		emu_answer_plain(intercept, call, rc);
+		return;
+	}
+	result = transfer(object, call, value);
+	if (result != -EAGAIN)
+		emu_answer_done(intercept, call, result);
+	else if (fcntl(object->counter_fd, F_GETFL) & O_NONBLOCK)
+		emu_answer_plain(intercept, call, -EAGAIN);
+	else
+		park(intercept, call, object, value);
+}
+
+void emu_call_read_write(struct emu_intercept *intercept, struct emu_call *call)
+{
+	struct emu_object *object = NULL;
+	int fd;
+
+	if (emu_fdtable_count(intercept->fdtable, EMU_KIND_EVENTFD) == 0) {
+		emu_answer_continue(intercept, call);
+		return;
+	}
+	fd = emu_target_fetch(call->thread, emu_call_int(call, 0));
+	if (fd < 0 ||
+		emu_fdtable_find_fetched(intercept->fdtable, call->thread,
+			emu_call_int(call, 0), fd, EMU_KIND_EVENTFD,
+			&object) != 1 ||
+		!emu_notifier_valid(intercept->listener, call->id)) {
+		if (fd >= 0)
+			close(fd);
+		/* Not an eventfd of ours: the kernel's business. */
+		emu_answer_continue(intercept, call);
+		return;
+	}
+	object->counter_fd = fd;
+	carry_out(intercept, call, object);
+	if (object->counter_fd >= 0)
+		close(object->counter_fd);
+	object->counter_fd = -1;
+}

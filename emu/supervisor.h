@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of the interception share: the supervisor's state, the
+ * parked calls, and the functions that pass a call on. Internal to this floor.
+ */
+#ifndef EMU_SUPERVISOR_H
+#define EMU_SUPERVISOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "calls.h"
+#include "epoll_emul.h"
+#include "fdtable.h"
+#include "intercept.h"
+#include "loop.h"
+#include "placeholder.h"
+#include "target.h"
+#include "watch.h"
+
+/* One uid's share of fs.epoll.max_user_watches. */
+struct emu_user {
+	struct emu_user *next;
+	uid_t uid;
+	struct emu_epoll_user epoll;
+};
+
+struct emu_intercept {
+	struct emu_loop *loop;
+	int listener;
+	const struct emu_options *options;
+	const struct emu_log *log;
+	void (*finished)(void *ctx);
+	void *ctx;
+
+	struct emu_source source; /* the listener */
+	struct emu_settle settle;
+	struct emu_threads *threads;
+	struct emu_fdtable *fdtable;
+	struct emu_watches watches;
+	struct emu_user *users;
+	long max_user_watches;
+
+	struct emu_list parked; /* all parked calls */
+	struct emu_list woken; /* those that a wake chose */
+	struct emu_list unsettled; /* epolls whose bell needs a look */
+
+	struct emu_deadline housekeeping;
+	size_t since_sweep; /* objects and watches made since all were seen */
+	size_t swept; /* looked at in the sweep under way */
+	uint64_t next_id; /* the cookie that the next call should have */
+	size_t nested; /* epolls were added to epolls */
+	bool warned_32bit;
+	bool warned_denied;
+
+	/* Room for events on their way from the engine to a target. */
+	struct emu_event *events;
+	char *events_out;
+	int events_room;
+
+	struct emu_call_count counts[EMU_CALLS];
+};
+
+/* A call that waits for its answer. */
+struct emu_parked {
+	struct emu_list link; /* on intercept->parked */
+	struct emu_list woken_link; /* on intercept->woken */
+	struct emu_deadline deadline;
+	struct emu_intercept *intercept;
+	struct emu_call call;
+	struct emu_object *object;
+	/*
+	 * The call was cut off (a signal, or its thread ended). It is on no
+	 * queue any more, and stays only to be recognised if it comes again.
+	 */
+	bool dead;
+
+	struct emu_waiter waiter; /* epoll_wait() and its kin */
+	uint64_t at_ns; /* its deadline, for a call made again */
+	struct emu_wait wait; /* read or write of an eventfd */
+	int counter_fd; /* keeps the eventfd open meanwhile */
+	uint64_t value; /* to write */
+};
+
+/* Why a call that a signal cut off is remembered. */
+enum emu_void {
+	EMU_VOID_WAIT, /* it slept in epoll_wait(): it has to fail with EINTR */
+	EMU_VOID_SLEPT, /* it slept in an eventfd: as SA_RESTART says */
+	EMU_VOID_AGAIN, /* it cannot fail with EINTR: it has to run again */
+	EMU_VOID_DONE, /* it took effect: it has to return its result */
+};
+
+/* answer.c: answers; count and trace what a call came to. */
+
+/* Returns 0, or -ENOENT when the call is void; nothing was delivered then. */
+int emu_answer(struct emu_intercept *intercept, const struct emu_call *call,
+	int64_t result);
+
+/* For a call that was answered by other means: it ended with this result. */
+void emu_answer_count(struct emu_intercept *intercept,
+	const struct emu_call *call, int64_t result);
+
+/* Answers a call that took no effect yet and cannot be interrupted. */
+void emu_answer_plain(struct emu_intercept *intercept,
+	const struct emu_call *call, int64_t result);
+
+/* Answers a call that took effect: if void, it returns the result later. */
+void emu_answer_done(struct emu_intercept *intercept,
+	const struct emu_call *call, int64_t result);
+
+/* The kernel carries the call out. */
+void emu_answer_continue(
+	struct emu_intercept *intercept, const struct emu_call *call);
+
+/* The thread may not be looked at: says so once, answers EPERM. */
+void emu_answer_denied(
+	struct emu_intercept *intercept, const struct emu_call *call);
+
+/* dispatch.c: one function per call. */
+void emu_dispatch(struct emu_intercept *intercept, struct emu_call *call);
+
+/* create.c */
+void emu_call_epoll_create(struct emu_intercept *, struct emu_call *);
+void emu_call_eventfd(struct emu_intercept *, struct emu_call *);
+
+/* ctl.c */
+void emu_call_epoll_ctl(struct emu_intercept *, struct emu_call *);
+
+/* wait.c */
+void emu_call_epoll_wait(struct emu_intercept *, struct emu_call *);
+/* A wake chose this call, or its deadline came. */
+void emu_wait_serve(struct emu_parked *parked, bool expired);
+/* The call came again after ptrace let it go: it sleeps on. */
+void emu_wait_resume(struct emu_parked *parked, const struct emu_call *call);
+/* Writes harvested events into the target: how many, or a negative errno. */
+int emu_wait_store(struct emu_parked *parked, int n);
+
+/* rw.c */
+void emu_call_read_write(struct emu_intercept *, struct emu_call *);
+void emu_rw_serve(struct emu_parked *parked);
+
+/* parked.c */
+struct emu_parked *emu_parked_create(struct emu_intercept *intercept,
+	const struct emu_call *call, struct emu_object *object);
+/* Leaves all queues, for good; with `pass_on` hands its wake to the next. */
+void emu_parked_kill(struct emu_parked *parked, bool pass_on);
+void emu_parked_destroy(struct emu_parked *parked);
+bool emu_parked_is_wait(const struct emu_parked *parked);
+/* Does its thread still sleep in it? */
+bool emu_parked_valid(const struct emu_parked *parked);
+
+/* voided.c: calls that signals cut off. */
+void emu_voided_add(struct emu_thread *thread, const struct emu_call *call,
+	enum emu_void why, int64_t result);
+void emu_voided_clear(struct emu_thread *thread);
+/*
+ * A call comes from a thread: settles what it says about an earlier call of
+ * that thread. True when that answered it.
+ */
+bool emu_voided_arrival(struct emu_intercept *, struct emu_call *);
+void emu_call_rt_sigreturn(struct emu_intercept *, struct emu_call *);
+
+/* pwait.c: the signal mask of epoll_pwait(). */
+
+/*
+ * Lends `mask` to the thread of a call that is about to sleep. 1: the call is
+ * void and comes again, to sleep with the mask in force (`parked` may be gone
+ * by then); 0: the mask is the thread's own already, or cannot be lent: the
+ * call sleeps as it is.
+ */
+int emu_pwait_lend(struct emu_parked *parked, uint64_t mask);
+/*
+ * Ends the sleep with `n` harvested events (0: the deadline came) and the old
+ * mask. How many of them reached the program, or -ENOENT: none, a signal came
+ * first; `parked` may be gone then.
+ */
+int emu_pwait_answer(struct emu_parked *parked, int n);
+bool emu_pwait_status(
+	struct emu_intercept *intercept, struct emu_thread *, int status);
+void emu_pwait_forget(struct emu_thread *thread);
+
+/* sweep.c: what has gone without a word. */
+void emu_sweep_note(struct emu_intercept *intercept);
+void emu_sweep_due(struct emu_intercept *intercept);
+void emu_sweep_all(struct emu_intercept *intercept);
+/* Epolls that are gone leave the epolls that they were added to. */
+void emu_sweep_nested(struct emu_intercept *intercept);
+void emu_object_retire(
+	struct emu_intercept *intercept, struct emu_object *object);
+
+#endif

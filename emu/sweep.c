@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What has gone without a word.
+ *
+ * Nobody tells when the last descriptor of a watched file, or of an emulated
+ * one, is closed. Nothing that a program can see depends on hearing of it:
+ * wherever it would matter (a poll, a harvest, a limit, a reused number) the
+ * kernel is asked at that moment. What is left is memory and descriptors of
+ * our own, which the sweep gives back: a while after the last object or watch
+ * was made, in slices; and at once, a slice for each new one, when many are
+ * made without a rest.
+ */
+#include "guard.h"
+#include "supervisor.h"
+
+#define REST_NS 100000000u /* this long after the last change */
+#define PAUSE_NS 1000000u /* between two slices */
+#define SLICE 256
+#define SLACK 1024 /* new ones before the sweep does not wait for a rest */
+
+static void watch_gone(void *ctx, struct emu_watch *watch)
+{
+	(void)ctx;
+	emu_file_release(&watch->file);
+	emu_watch_destroy(watch);
+}
+
+static void drop_item(struct emu_item *item)
+{
+	struct emu_item_info info;
+
+	emu_item_info(item, &info);
+	emu_epoll_del(item);
+	if (emu_file_is_watch(info.file) &&
+		--emu_watch_of_file(info.file)->users == 0)
+		emu_watch_destroy(emu_watch_of_file(info.file));
+}
+
+void emu_object_retire(
+	struct emu_intercept *intercept, struct emu_object *object)
+{
+	struct emu_item *item;
+
+	if (object->epoll) {
+		while ((item = emu_epoll_next(object->epoll, NULL)))
+			drop_item(item);
+	}
+	if (object->loop)
+		emu_loop_remove(intercept->loop, -1, &object->source);
+	emu_fdtable_remove(intercept->fdtable, object);
+	emu_placeholder_destroy(object);
+}
+
+/* Looks at `budget` objects of a kind, from the end. */
+static void sweep_objects(
+	struct emu_intercept *intercept, enum emu_kind kind, size_t budget)
+{
+	size_t count = emu_fdtable_count(intercept->fdtable, kind);
+	size_t at = count ? intercept->swept % count : 0;
+
+	for (; budget > 0 && count > 0; budget--) {
+		struct emu_object *object =
+			emu_fdtable_at(intercept->fdtable, kind, at);
+
+		if (object->pins == 0 && emu_weak_gone(&object->weak)) {
+			emu_object_retire(intercept, object);
+			count--;
+		} else {
+			at++;
+		}
+		if (at >= count)
+			at = 0;
+	}
+}
+
+static size_t total(const struct emu_intercept *intercept)
+{
+	size_t count = intercept->watches.count;
+
+	for (int kind = 0; kind < EMU_KINDS; kind++)
+		count += emu_fdtable_count(
+			intercept->fdtable, (enum emu_kind)kind);
+	return count;
+}
+
+static size_t at_most(size_t budget, size_t count)
+{
+	return budget < count ? budget : count;
+}
+
+static void sweep(struct emu_intercept *intercept, size_t budget)
+{
+	for (int kind = 0; kind < EMU_KINDS; kind++)
+		sweep_objects(intercept, (enum emu_kind)kind,
+			at_most(budget, emu_fdtable_count(intercept->fdtable,
+						(enum emu_kind)kind)));
+	emu_watches_sweep(&intercept->watches,
+		at_most(budget, intercept->watches.count), watch_gone, NULL);
+	intercept->swept += budget;
+}
+
+static void arm(struct emu_intercept *intercept, uint64_t after_ns)
+{
+	emu_deadline_arm(emu_loop_deadlines(intercept->loop),
+		&intercept->housekeeping, emu_loop_now_ns() + after_ns);
+}
+
+void emu_sweep_note(struct emu_intercept *intercept)
+{
+	intercept->since_sweep++;
+	intercept->swept = 0;
+	if (!intercept->housekeeping.armed)
+		arm(intercept, REST_NS);
+	if (intercept->since_sweep > SLACK + total(intercept) / 2) {
+		sweep(intercept, total(intercept));
+		intercept->since_sweep = 0;
+	}
+}
+
+void emu_sweep_due(struct emu_intercept *intercept)
+{
+	emu_guard_disarm();
+	sweep(intercept, SLICE);
+	if (intercept->swept < total(intercept))
+		arm(intercept, PAUSE_NS);
+	else
+		intercept->since_sweep = 0;
+}
+
+void emu_sweep_all(struct emu_intercept *intercept)
+{
+	sweep(intercept, total(intercept));
+}
+
+void emu_sweep_nested(struct emu_intercept *intercept)
+{
+	sweep_objects(intercept, EMU_KIND_EPOLL,
+		at_most(64,
+			emu_fdtable_count(intercept->fdtable, EMU_KIND_EPOLL)));
+}

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Threads of the traced programs, and the host calls that reach into them.
+ *
+ * Everything is addressed by thread, never by process: threads need not share
+ * a descriptor table (unshare(CLONE_FILES)), processes may share one, and the
+ * leader may have exited. A thread's pidfd (PIDFD_THREAD, Linux 6.9) names it
+ * for good: once it ended the pidfd answers ESRCH, so a reused id is never
+ * mistaken for it, and the pidfd becoming readable is what ends our record.
+ * Older kernels have pidfds of processes only; there a record lives as long
+ * as its process, and is replaced when its descriptor no longer answers.
+ *
+ * Memory is read and written by thread id while the thread sits in a call
+ * that it cannot leave unnoticed for long; whoever writes into a call that
+ * was parked has the notifier confirm first that it still stands.
+ */
+#include "target.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#ifndef PIDFD_THREAD
+#define PIDFD_THREAD O_EXCL
+#endif
+
+#define BUCKETS 1024
+
+struct emu_threads {
+	struct emu_loop *loop;
+	void (*gone)(void *ctx, struct emu_thread *thread);
+	void *ctx;
+	bool no_thread_pidfd; /* before Linux 6.9 */
+	size_t count;
+	struct emu_list buckets[BUCKETS];
+};
+
+struct emu_threads *emu_threads_create(struct emu_loop *loop,
+	void (*gone)(void *ctx, struct emu_thread *thread), void *ctx)
+{
+	struct emu_threads *threads = calloc(1, sizeof(*threads));
+
+	if (!threads)
+		return NULL;
+	threads->loop = loop;
+	threads->gone = gone;
+	threads->ctx = ctx;
+	for (int i = 0; i < BUCKETS; i++)
+		emu_list_init(&threads->buckets[i]);
+	return threads;
+}
+
+static struct emu_list *bucket(struct emu_threads *threads, pid_t tid)
+{
+	return &threads->buckets[(unsigned int)tid % BUCKETS];
+}
+
+static void thread_drop(struct emu_thread *thread)
+{
+	struct emu_threads *threads = thread->threads;
+
+	threads->gone(threads->ctx, thread);
+	emu_loop_remove(threads->loop, thread->pidfd, &thread->source);
+	close(thread->pidfd);
+	emu_list_remove(&thread->link);
+	threads->count--;
+	free(thread);
+}
+
+void emu_threads_destroy(struct emu_threads *threads)
+{
+	struct emu_list *pos;
+	struct emu_list *following;
+
+	if (!threads)
+		return;
+	for (int i = 0; i < BUCKETS; i++) {
+		emu_list_for_each_safe (pos, following, &threads->buckets[i])
+			thread_drop(
+				emu_container_of(pos, struct emu_thread, link));
+	}
+	free(threads);
+}
+
+struct emu_thread *emu_threads_find(struct emu_threads *threads, pid_t tid)
+{
+	struct emu_list *pos;
+
+	emu_list_for_each (pos, bucket(threads, tid)) {
+		struct emu_thread *thread =
+			emu_container_of(pos, struct emu_thread, link);
+
+		if (thread->tid == tid)
+			return thread;
+	}
+	return NULL;
+}
+
+void emu_threads_each(struct emu_threads *threads,
+	void (*visit)(void *ctx, struct emu_thread *thread), void *ctx)
+{
+	struct emu_list *pos;
+	struct emu_list *following;
+
+	for (int i = 0; i < BUCKETS; i++) {
+		emu_list_for_each_safe (pos, following, &threads->buckets[i])
+			visit(ctx,
+				emu_container_of(pos, struct emu_thread, link));
+	}
+}
+
+size_t emu_threads_count(const struct emu_threads *threads)
+{
+	return threads->count;
+}
+
+static void thread_ended(struct emu_source *source, uint32_t events)
+{
+	(void)events;
+	thread_drop(emu_container_of(source, struct emu_thread, source));
+}
+
+/* Reads a small file of /proc/TID; returns its length or a negative errno. */
+static ssize_t read_proc(pid_t tid, const char *name, char *text, size_t size)
+{
+	char path[64];
+	ssize_t length;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)tid, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? -ESRCH : -errno;
+	length = read(fd, text, size - 1);
+	if (length < 0)
+		length = -errno;
+	else
+		text[length] = '\0';
+	close(fd);
+	return length;
+}
+
+static int status_line(pid_t tid, const char *name, int base, uint64_t *value)
+{
+	char text[4096];
+	char key[32];
+	const char *line;
+	ssize_t length = read_proc(tid, "status", text, sizeof(text));
+
+	if (length < 0)
+		return (int)length;
+	snprintf(key, sizeof(key), "\n%s:\t", name);
+	line = strstr(text, key);
+	if (!line)
+		return -ENOENT;
+	*value = strtoull(line + strlen(key), NULL, base);
+	return 0;
+}
+
+int emu_target_status(
+	const struct emu_thread *thread, const char *name, uint64_t *value)
+{
+	return status_line(thread->tid, name, 16, value);
+}
+
+static int pidfd_open_thread(struct emu_threads *threads, pid_t tid)
+{
+	uint64_t tgid;
+	int fd;
+
+	if (!threads->no_thread_pidfd) {
+		fd = (int)syscall(SYS_pidfd_open, tid, PIDFD_THREAD);
+		if (fd >= 0 || errno != EINVAL)
+			return fd;
+		threads->no_thread_pidfd = true;
+	}
+	if (status_line(tid, "Tgid", 10, &tgid) < 0) {
+		errno = ESRCH;
+		return -1;
+	}
+	return (int)syscall(SYS_pidfd_open, (pid_t)tgid, 0);
+}
+
+struct emu_thread *emu_threads_get(struct emu_threads *threads, pid_t tid)
+{
+	struct emu_thread *thread = emu_threads_find(threads, tid);
+	int rc;
+
+	if (thread)
+		return thread;
+	thread = calloc(1, sizeof(*thread));
+	if (!thread)
+		return NULL;
+	thread->tid = tid;
+	thread->threads = threads;
+	thread->source.ready = thread_ended;
+	thread->pidfd = pidfd_open_thread(threads, tid);
+	if (thread->pidfd < 0) {
+		free(thread);
+		return NULL;
+	}
+	rc = emu_loop_add(
+		threads->loop, thread->pidfd, EPOLLIN, &thread->source);
+	if (rc < 0) {
+		close(thread->pidfd);
+		free(thread);
+		errno = -rc;
+		return NULL;
+	}
+	emu_list_add_head(&thread->link, bucket(threads, tid));
+	threads->count++;
+	return thread;
+}
+
+int emu_target_read(const struct emu_thread *thread, uint64_t addr,
+	void *buffer, size_t size)
+{
+	struct iovec local = {buffer, size};
+	struct iovec remote = {(void *)(uintptr_t)addr, size};
+	ssize_t n = process_vm_readv(thread->tid, &local, 1, &remote, 1, 0);
+
+	if (n == (ssize_t)size)
+		return 0;
+	return n < 0 ? -errno : -EFAULT;
+}
+
+ssize_t emu_target_write(const struct emu_thread *thread, uint64_t addr,
+	const void *buffer, size_t size)
+{
+	struct iovec local = {(void *)(uintptr_t)buffer, size};
+	struct iovec remote = {(void *)(uintptr_t)addr, size};
+	ssize_t n = process_vm_writev(thread->tid, &local, 1, &remote, 1, 0);
+
+	return n < 0 ? -errno : n;
+}
+
+int emu_target_fetch(struct emu_thread *thread, int fd)
+{
+	int copy = (int)syscall(SYS_pidfd_getfd, thread->pidfd, fd, 0);
+
+	return copy < 0 ? -errno : copy;
+}
+
+int emu_target_stack(const struct emu_thread *thread, uint64_t *sp)
+{
+	char text[256];
+	unsigned long long value;
+
+	/* "running" until the thread has left its processor. */
+	for (int tries = 0; tries < 1000; tries++) {
+		ssize_t length =
+			read_proc(thread->tid, "syscall", text, sizeof(text));
+
+		if (length < 0)
+			return (int)length;
+		if (sscanf(text, "%*s %*s %*s %*s %*s %*s %*s %llx", &value) ==
+			1) {
+			*sp = value;
+			return 0;
+		}
+		sched_yield();
+	}
+	return -EAGAIN;
+}

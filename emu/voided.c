@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Calls that signals cut off.
+ *
+ * A thread that waits for the supervisor sleeps interruptibly. A signal ends
+ * that sleep: the kernel drops the notification and then either has the call
+ * fail with EINTR or makes it again (no handler, or one with SA_RESTART).
+ * That is right for a read() that slept, and wrong for all else here:
+ * epoll_wait() never restarts, epoll_ctl() never fails with EINTR, and what
+ * took effect must not happen twice. So each such call is remembered with
+ * what ought to become of it, and set right at the first opportunity:
+ *
+ *   a handler ran    it ends with rt_sigreturn(), which is trapped. The
+ *                    frame on the stack holds the registers that the thread
+ *                    will go on with; if they are those of the remembered
+ *                    call, instruction pointer and result are changed there
+ *   no handler ran   (SIGSTOP and SIGCONT, a debugger) the same thread makes
+ *                    the same call again with nothing between
+ *
+ * Handlers nest, and a handler may leave by longjmp(); so the remembered
+ * calls form a stack, newest first, and one that is passed over is dropped.
+ *
+ * A signal can also come before the supervisor saw the call at all. Then
+ * nothing happened yet. If the frame says EINTR and the code before it shows
+ * that the call was one that cannot fail so, it is run again: the signal came
+ * just before the call. That includes rt_sigreturn() itself, which would
+ * otherwise fail into the code behind it.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arch.h"
+#include "supervisor.h"
+
+/* More than this many deep, the oldest are forgotten. */
+#define MAX_VOIDED 16
+
+struct emu_voided {
+	struct emu_voided *next;
+	struct emu_call call;
+	enum emu_void why;
+	int64_t result;
+	bool fresh; /* its thread made no call since */
+};
+
+void emu_voided_add(struct emu_thread *thread, const struct emu_call *call,
+	enum emu_void why, int64_t result)
+{
+	struct emu_voided *voided = calloc(1, sizeof(*voided));
+	struct emu_voided **tail = &thread->voided;
+
+	if (!voided)
+		return;
+	voided->call = *call;
+	voided->why = why;
+	voided->result = result;
+	voided->fresh = true;
+	voided->next = thread->voided;
+	thread->voided = voided;
+	for (int i = 0; i < MAX_VOIDED && *tail; i++)
+		tail = &(*tail)->next;
+	free(*tail);
+	*tail = NULL;
+}
+
+static void pop(struct emu_thread *thread)
+{
+	struct emu_voided *voided = thread->voided;
+
+	thread->voided = voided->next;
+	free(voided);
+}
+
+void emu_voided_clear(struct emu_thread *thread)
+{
+	while (thread->voided)
+		pop(thread);
+}
+
+/* The thread left the call that it was parked in. */
+static bool parked_arrival(
+	struct emu_intercept *intercept, struct emu_call *call)
+{
+	struct emu_parked *parked = call->thread->parked;
+	bool is_wait = emu_parked_is_wait(parked);
+	bool again = emu_call_repeats(call, &parked->call);
+
+	if (again && call->thread->pwait && !parked->dead) {
+		emu_wait_resume(parked, call);
+		return true;
+	}
+	emu_parked_kill(parked, true);
+	if (!again)
+		emu_voided_add(call->thread, &parked->call,
+			is_wait ? EMU_VOID_WAIT : EMU_VOID_SLEPT, 0);
+	emu_parked_destroy(parked);
+	if (!again || !is_wait)
+		return false;
+	/* Stopped and continued: no restart for epoll_wait() (signal(7)). */
+	if (emu_answer(intercept, call, -EINTR) < 0)
+		emu_voided_add(call->thread, call, EMU_VOID_WAIT, 0);
+	return true;
+}
+
+bool emu_voided_arrival(struct emu_intercept *intercept, struct emu_call *call)
+{
+	struct emu_voided *voided;
+	enum emu_void why;
+	int64_t result;
+
+	if (call->thread->parked && parked_arrival(intercept, call))
+		return true;
+	voided = call->thread->voided;
+	if (!voided || !voided->fresh)
+		return false;
+	voided->fresh = false;
+	if (!emu_call_repeats(call, &voided->call))
+		return false;
+	why = voided->why;
+	result = voided->result;
+	pop(call->thread);
+	if (why == EMU_VOID_DONE)
+		emu_answer_done(intercept, call, result);
+	else if (why == EMU_VOID_WAIT)
+		emu_answer_plain(intercept, call, -EINTR);
+	return why == EMU_VOID_DONE || why == EMU_VOID_WAIT;
+}
+
+/* Is it the frame of this call, whichever way the kernel went about it? */
+static bool frame_matches(
+	const struct emu_sigframe *frame, const struct emu_call *call)
+{
+	bool failed = frame->ip == call->ip && (int64_t)frame->result == -EINTR;
+	/* Where the result took the first argument's register. */
+	int first = frame->nr >= 0 && failed ? 1 : 0;
+
+	if (!failed && !emu_arch_frame_restarts(frame, call->ip, call->nr))
+		return false;
+	return memcmp(&frame->args[first], &call->args[first],
+		       sizeof(call->args[0]) * (size_t)(6 - first)) == 0;
+}
+
+/* Sets the frame right for a remembered call. False: leave it as it is. */
+static bool mend(struct emu_sigframe *frame, const struct emu_voided *voided)
+{
+	const struct emu_call *call = &voided->call;
+
+	switch (voided->why) {
+	case EMU_VOID_WAIT:
+		emu_arch_frame_return(frame, call->ip, -EINTR);
+		return true;
+	case EMU_VOID_DONE:
+		emu_arch_frame_return(frame, call->ip, voided->result);
+		return true;
+	case EMU_VOID_AGAIN:
+		emu_arch_frame_restart(
+			frame, call->ip, call->nr, call->args[0]);
+		return true;
+	case EMU_VOID_SLEPT:
+	default:
+		return false;
+	}
+}
+
+/* Can this call never fail with EINTR? `args` as the thread has them. */
+static bool never_interrupted(enum emu_call_kind kind, const uint64_t *args)
+{
+	switch (kind) {
+	case EMU_CALL_EPOLL_CREATE:
+	case EMU_CALL_EPOLL_CREATE1:
+	case EMU_CALL_EPOLL_CTL:
+	case EMU_CALL_EVENTFD:
+	case EMU_CALL_EVENTFD2:
+	case EMU_CALL_RT_SIGRETURN:
+		return true;
+	case EMU_CALL_EPOLL_WAIT:
+	case EMU_CALL_EPOLL_PWAIT:
+		return (uint32_t)args[3] == 0;
+	default:
+		return false;
+	}
+}
+
+/* A frame of a call that went void before it was ever received. */
+static bool mend_unseen(
+	const struct emu_thread *thread, struct emu_sigframe *frame)
+{
+	char code[16];
+	int nr;
+
+	if ((int64_t)frame->result != -EINTR)
+		return false;
+	if (emu_target_read(thread, frame->ip - emu_arch_code_size, code,
+		    emu_arch_code_size) < 0)
+		return false;
+	nr = emu_arch_frame_call(frame, code);
+	if (nr < 0 || !never_interrupted(emu_arch_call(nr), frame->args))
+		return false;
+	/* The first argument is lost where the result took its place; only
+	 * rt_sigreturn(), which has none, can be run again there. */
+	if (frame->nr >= 0 && emu_arch_call(nr) != EMU_CALL_RT_SIGRETURN)
+		return false;
+	emu_arch_frame_restart(frame, frame->ip, nr, frame->result);
+	return true;
+}
+
+static bool mend_frame(struct emu_thread *thread, struct emu_sigframe *frame)
+{
+	struct emu_voided *voided = thread->voided;
+	bool changed;
+
+	while (voided && !frame_matches(frame, &voided->call))
+		voided = voided->next;
+	if (!voided)
+		return mend_unseen(thread, frame);
+	while (thread->voided != voided)
+		pop(thread);
+	changed = mend(frame, voided);
+	pop(thread);
+	return changed;
+}
+
+void emu_call_rt_sigreturn(
+	struct emu_intercept *intercept, struct emu_call *call)
+{
+	char bytes[1024];
+	struct emu_sigframe frame;
+	uint64_t sp;
+
+	if (emu_target_stack(call->thread, &sp) == 0 &&
+		emu_target_read(call->thread, sp, bytes, emu_arch_frame_size) ==
+			0) {
+		emu_arch_frame_load(&frame, bytes);
+		if (mend_frame(call->thread, &frame)) {
+			emu_arch_frame_store(bytes, &frame);
+			emu_target_write(
+				call->thread, sp, bytes, emu_arch_frame_size);
+		}
+	}
+	emu_answer_continue(intercept, call);
+}

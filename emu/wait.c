@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * epoll_wait(2), epoll_pwait(2), epoll_pwait2(2): ep_poll() of
+ * fs/eventpoll.c (6.18).
+ *
+ * Events go out in two halves. The engine harvests them, they are written
+ * into the target's buffer, the call is answered; only when the answer was
+ * taken are they gone from the ready list. So neither an unmapped buffer nor
+ * a signal nor kill -9 can lose one.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+
+#include "arch.h"
+#include "notifier.h"
+#include "supervisor.h"
+
+#define NSEC_PER_SEC 1000000000u
+#define NSEC_PER_MSEC 1000000u
+
+/* A call's arguments, decoded. */
+struct wait {
+	uint64_t addr;
+	int maxevents;
+	bool block;
+	uint64_t at_ns; /* deadline */
+	bool has_mask;
+	uint64_t mask;
+};
+
+static uint64_t from_now(uint64_t ns)
+{
+	uint64_t now_ns = emu_loop_now_ns();
+
+	return now_ns + ns < now_ns ? EMU_DEADLINE_NEVER : now_ns + ns;
+}
+
+static void timeout_ms(struct wait *wait, int ms)
+{
+	wait->block = ms != 0;
+	wait->at_ns =
+		ms < 0 ? EMU_DEADLINE_NEVER
+		: ms == 0
+			? 0
+			: from_now((uint64_t)(unsigned int)ms * NSEC_PER_MSEC);
+}
+
+static int timeout_spec(
+	struct wait *wait, struct emu_thread *thread, uint64_t addr)
+{
+	int64_t spec[2];
+	int rc;
+
+	wait->block = true;
+	wait->at_ns = EMU_DEADLINE_NEVER;
+	if (!addr)
+		return 0;
+	rc = emu_target_read(thread, addr, spec, sizeof(spec));
+	if (rc < 0)
+		return rc;
+	if (spec[0] < 0 || spec[1] < 0 || spec[1] >= (int64_t)NSEC_PER_SEC)
+		return -EINVAL;
+	if (spec[0] == 0 && spec[1] == 0)
+		wait->block = false;
+	else if ((uint64_t)spec[0] < INT64_MAX / NSEC_PER_SEC)
+		wait->at_ns = from_now(
+			(uint64_t)spec[0] * NSEC_PER_SEC + (uint64_t)spec[1]);
+	return 0;
+}
+
+static int read_mask(
+	struct wait *wait, struct emu_thread *thread, const uint64_t *args)
+{
+	if (!args[4])
+		return 0;
+	if (args[5] != sizeof(wait->mask))
+		return -EINVAL;
+	wait->has_mask = true;
+	return emu_target_read(
+		thread, args[4], &wait->mask, sizeof(wait->mask));
+}
+
+/* In the order of the kernel: timeout, mask, then what the events need. */
+static int decode(struct wait *wait, const struct emu_call *call)
+{
+	int rc = 0;
+
+	wait->addr = call->args[1];
+	wait->maxevents = emu_call_int(call, 2);
+	wait->has_mask = false;
+	if (call->kind == EMU_CALL_EPOLL_PWAIT2)
+		rc = timeout_spec(wait, call->thread, call->args[3]);
+	else
+		timeout_ms(wait, emu_call_int(call, 3));
+	if (rc == 0 && call->kind != EMU_CALL_EPOLL_WAIT)
+		rc = read_mask(wait, call->thread, call->args);
+	if (rc < 0)
+		return rc;
+	if (wait->maxevents <= 0 ||
+		(size_t)wait->maxevents > INT_MAX / emu_arch_event_size)
+		return -EINVAL;
+	if (wait->addr > emu_arch_task_size ||
+		(size_t)wait->maxevents * emu_arch_event_size >
+			emu_arch_task_size - wait->addr)
+		return -EFAULT;
+	return 0;
+}
+
+static bool make_room(struct emu_intercept *intercept, int room)
+{
+	struct emu_event *events;
+	char *out;
+
+	if (room <= intercept->events_room)
+		return true;
+	events = realloc(
+		intercept->events, (size_t)room * sizeof(struct emu_event));
+	if (events)
+		intercept->events = events;
+	out = realloc(
+		intercept->events_out, (size_t)room * emu_arch_event_size);
+	if (out)
+		intercept->events_out = out;
+	if (!events || !out)
+		return false;
+	intercept->events_room = room;
+	return true;
+}
+
+/*
+ * Harvests up to `max` events into intercept->events. The buffer grows with
+ * what there is, not with what a program says it has room for.
+ */
+static int harvest(
+	struct emu_intercept *intercept, struct emu_object *object, int max)
+{
+	int room = max < 256 ? max : 256;
+	int n;
+
+	if (!emu_epoll_available(object->epoll))
+		return 0;
+	if (intercept->nested)
+		emu_sweep_nested(intercept);
+	if (room < intercept->events_room)
+		room = max < intercept->events_room ? max
+						    : intercept->events_room;
+	if (!make_room(intercept, room))
+		return 0;
+	n = emu_epoll_harvest(object->epoll, intercept->events, room);
+	while (n == room && room < max) {
+		room = max / 4 < room ? max : room * 4;
+		if (!make_room(intercept, room))
+			break;
+		/* Nothing was committed, so this finds the same and more. */
+		n = emu_epoll_harvest(object->epoll, intercept->events, room);
+	}
+	return n;
+}
+
+/* What changed on the ready list may silence the bell. */
+static void touch_bell(
+	struct emu_intercept *intercept, struct emu_object *object)
+{
+	if (object->rung && emu_list_empty(&object->unsettled))
+		emu_list_add_tail(&object->unsettled, &intercept->unsettled);
+}
+
+/*
+ * Writes `n` harvested events to the target. Returns how many are whole
+ * there, or -EFAULT if not even one, as ep_send_events() does.
+ */
+static int store(
+	struct emu_intercept *intercept, const struct emu_call *call, int n)
+{
+	size_t size = emu_arch_event_size;
+	ssize_t written;
+
+	for (int i = 0; i < n; i++)
+		emu_arch_event_store(intercept->events_out + (size_t)i * size,
+			&intercept->events[i]);
+	written = emu_target_write(call->thread, call->args[1],
+		intercept->events_out, (size_t)n * size);
+	if (written < (ssize_t)size)
+		return -EFAULT;
+	return (int)((size_t)written / size);
+}
+
+int emu_wait_store(struct emu_parked *parked, int n)
+{
+	return store(parked->intercept, &parked->call, n);
+}
+
+/* Answers with `n` harvested events, and settles what became of them. */
+static int deliver(struct emu_intercept *intercept, const struct emu_call *call,
+	struct emu_object *object, int n)
+{
+	int result = store(intercept, call, n);
+	int rc = emu_answer(intercept, call, result);
+
+	emu_epoll_commit(object->epoll, rc == 0 && result > 0 ? result : 0);
+	touch_bell(intercept, object);
+	return rc;
+}
+
+static void woken(struct emu_waiter *waiter)
+{
+	struct emu_parked *parked =
+		emu_container_of(waiter, struct emu_parked, waiter);
+
+	emu_list_remove(&parked->woken_link);
+	emu_list_add_tail(&parked->woken_link, &parked->intercept->woken);
+}
+
+static void sleep_on(struct emu_parked *parked)
+{
+	emu_epoll_wait_begin(parked->object->epoll, &parked->waiter, woken);
+	emu_deadline_arm(emu_loop_deadlines(parked->intercept->loop),
+		&parked->deadline, parked->at_ns);
+}
+
+static void park(struct emu_intercept *intercept, struct emu_call *call,
+	struct emu_object *object, const struct wait *wait)
+{
+	struct emu_parked *parked = emu_parked_create(intercept, call, object);
+
+	if (!parked) {
+		emu_answer_plain(intercept, call, -ENOMEM);
+		return;
+	}
+	parked->at_ns = wait->at_ns;
+	if (wait->has_mask && emu_pwait_lend(parked, wait->mask))
+		return; /* it comes again, with the mask in force */
+	sleep_on(parked);
+}
+
+void emu_call_epoll_wait(struct emu_intercept *intercept, struct emu_call *call)
+{
+	struct emu_object *object;
+	struct wait wait;
+	int n;
+	int rc = emu_fdtable_find(intercept->fdtable, call->thread,
+		emu_call_int(call, 0), EMU_KIND_EPOLL, &object);
+
+	if (rc == -EPERM) {
+		emu_answer_denied(intercept, call);
+		return;
+	}
+	if (rc != 1) { /* not ours: the kernel knows what to say */
+		emu_answer_continue(intercept, call);
+		return;
+	}
+	rc = decode(&wait, call);
+	if (rc < 0) {
+		emu_answer_plain(intercept, call, rc);
+		return;
+	}
+	n = harvest(intercept, object, wait.maxevents);
+	touch_bell(intercept, object);
+	if (n > 0) {
+		if (deliver(intercept, call, object, n) < 0)
+			emu_voided_add(call->thread, call, EMU_VOID_AGAIN, 0);
+	} else if (!wait.block) {
+		emu_answer_plain(intercept, call, 0);
+	} else {
+		park(intercept, call, object, &wait);
+	}
+}
+
+/* A thread that is gone took an exclusive wake: let the others have it. */
+static void wake_again(struct emu_intercept *intercept)
+{
+	struct emu_list *pos;
+
+	emu_list_for_each (pos, &intercept->watches.shared) {
+		struct emu_watch *watch =
+			emu_container_of(pos, struct emu_watch, link);
+
+		watch->source.ready(&watch->source, 0);
+	}
+}
+
+static int answer_parked(struct emu_parked *parked, int n)
+{
+	struct emu_object *object = parked->object;
+	int rc;
+
+	if (!parked->call.thread->pwait)
+		return n > 0 ? deliver(parked->intercept, &parked->call, object,
+				       n)
+			     : emu_answer(parked->intercept, &parked->call, 0);
+	rc = emu_pwait_answer(parked, n);
+	emu_epoll_commit(object->epoll, rc > 0 ? rc : 0);
+	touch_bell(parked->intercept, object);
+	return rc < 0 ? rc : 0;
+}
+
+/* What follows a wake: an answer, or none because the call went void. */
+static void conclude(struct emu_parked *parked, int n)
+{
+	struct emu_thread *thread = parked->call.thread;
+
+	if (answer_parked(parked, n) == 0)
+		emu_parked_destroy(parked);
+	else if (thread->parked == parked && !thread->pwait)
+		emu_parked_kill(parked, true);
+	/* else it comes again, or a handler took it and it is gone */
+}
+
+void emu_wait_serve(struct emu_parked *parked, bool expired)
+{
+	struct emu_intercept *intercept = parked->intercept;
+	int n;
+
+	emu_list_remove(&parked->woken_link);
+	if (!emu_parked_valid(parked)) {
+		if (parked->call.thread->pwait)
+			emu_epoll_wait_end(&parked->waiter, true);
+		else
+			emu_parked_kill(parked, true);
+		wake_again(intercept);
+		return;
+	}
+	n = harvest(intercept, parked->object, emu_call_int(&parked->call, 2));
+	touch_bell(intercept, parked->object);
+	if (n == 0 && !expired)
+		emu_epoll_wait_begin(
+			parked->object->epoll, &parked->waiter, woken);
+	else
+		conclude(parked, n);
+}
+
+void emu_wait_resume(struct emu_parked *parked, const struct emu_call *call)
+{
+	int n;
+
+	parked->call.id = call->id;
+	if (parked->waiter.epoll)
+		emu_epoll_wait_end(&parked->waiter, false);
+	n = harvest(parked->intercept, parked->object,
+		emu_call_int(&parked->call, 2));
+	if (n == 0)
+		sleep_on(parked);
+	else
+		conclude(parked, n);
+}

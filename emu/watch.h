@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Watches: a target's open file description as a file of the engine.
+ */
+#ifndef EMU_WATCH_H
+#define EMU_WATCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "file.h"
+#include "loop.h"
+#include "weak.h"
+
+struct emu_watch {
+	struct emu_file file; /* what the engine sees */
+	struct emu_weak weak;
+	struct emu_source source; /* in the main loop, one event per wake-up */
+	struct emu_list link; /* on the set's list, for the sweep */
+	struct emu_watches *set;
+	bool armed; /* wake-ups reach the main loop */
+	bool fresh; /* (re)registered: that made an event of its own */
+	bool shared; /* serves all EPOLLEXCLUSIVE items of one file */
+	unsigned int users; /* items that use it */
+	unsigned int redundant; /* wake-ups since the last poll: no news */
+};
+
+/* All watches of a supervisor. */
+struct emu_watches {
+	struct emu_loop *loop;
+	struct emu_list all; /* oldest look first: the sweep rotates it */
+	struct emu_list shared; /* the shared ones are on this list instead */
+	size_t count;
+};
+
+void emu_watches_init(struct emu_watches *set, struct emu_loop *loop);
+
+/*
+ * Watches the file behind our descriptor `fd`, which the caller closes at
+ * once. `events`: the item's mask. On success *watch has no user yet.
+ * Errors: those of emu_weak_init(), -ENOMEM.
+ */
+int emu_watch_create(struct emu_watches *set, int fd, uint32_t events,
+	bool shared, struct emu_watch **watch);
+
+/* The last item left: closes the handle and frees the watch. */
+void emu_watch_destroy(struct emu_watch *watch);
+
+/*
+ * From now on the watch is for `events`. `fd` is our descriptor of the very
+ * file. Errors: those of emu_weak_init(); the watch is as before then.
+ */
+int emu_watch_modify(struct emu_watch *watch, int fd, uint32_t events);
+
+/* The shared watch of the file behind our descriptor `fd`, or NULL. */
+struct emu_watch *emu_watches_find_shared(struct emu_watches *set, int fd);
+
+/* The watch behind a file of the engine; the file must be one. */
+struct emu_watch *emu_watch_of_file(struct emu_file *file);
+bool emu_file_is_watch(const struct emu_file *file);
+
+/*
+ * Looks at up to `budget` watches, those that were not looked at for longest
+ * first, and calls `gone` for each whose file has gone; that must destroy it.
+ * Returns how many went.
+ */
+size_t emu_watches_sweep(struct emu_watches *set, size_t budget,
+	void (*gone)(void *ctx, struct emu_watch *watch), void *ctx);
+
+#endif
