@@ -266,7 +266,7 @@ CASE(a05_epfd_is_no_epoll, .level = 1, .covers = "A05", .calls = "epoll_ctl",
 CASE(a05_itself, .level = 1, .covers = "A05 N03", .calls = "epoll_ctl dup",
 	.ref = "epoll_ctl(2), ERRORS: EINVAL", .breaks = "fuzzers, strace")
 {
-	int ep = ep_new(), alias = (int)OK(sys_dup(ep));
+	int ep = ep_new(), alias = dup_new(ep);
 
 	IS(ep_add(ep, ep, EPOLLIN, 0), -EINVAL);
 	IS(ep_add(ep, alias, EPOLLIN, 0), -EINVAL);

@@ -200,7 +200,7 @@ CASE(e18_close_does_not_wake_reader, .level = 3, .covers = "E18",
 	.breaks = "threads that close what another one reads")
 {
 	uint32_t *got = shared_alloc(16);
-	int fd = ev_new(0, 0), other = (int)OK(sys_dup(fd)), tid;
+	int fd = ev_new(0, 0), other = dup_new(fd), tid;
 
 	got[0] = (uint32_t)fd;
 	tid = thread_start(get_any, got);
@@ -257,7 +257,7 @@ CASE(e20_shared_by_dup, .level = 2, .covers = "E20", .calls = "dup dup3 fcntl",
 	.ref = "dup(2): one open file description",
 	.breaks = "programs that keep a second number")
 {
-	int fd = ev_new(0, 0), two = (int)OK(sys_dup(fd));
+	int fd = ev_new(0, 0), two = dup_new(fd);
 
 	IS(ev_put(fd, 3), 8);
 	IS(ev_put(two, 4), 8);

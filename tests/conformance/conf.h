@@ -171,6 +171,7 @@ long fill(int fd);
 long drain(int fd);
 long sys_close(int fd);
 long sys_dup(int fd);
+int dup_new(int fd);
 long sys_dup2(int fd, int to);
 long sys_fcntl(int fd, int op, long arg);
 long sys_poll(int fd, int events, int *revents, int timeout_ms);

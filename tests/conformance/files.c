@@ -129,6 +129,11 @@ long sys_dup(int fd)
 	return CALL(dup, fd);
 }
 
+int dup_new(int fd)
+{
+	return (int)OK(sys_dup(fd));
+}
+
 long sys_dup2(int fd, int to)
 {
 	return CALL(dup3, fd, to, 0);

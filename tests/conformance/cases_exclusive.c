@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * EPOLLEXCLUSIVE: what it may be combined with, and whom one wake of the
+ * target reaches.
+ */
+#include "conf.h"
+#include <sys/socket.h>
+
+#define CHECK_REF "fs/eventpoll.c: do_epoll_ctl (EPOLLEXCLUSIVE_OK_BITS)"
+#define CALLBACK_REF "fs/eventpoll.c: ep_poll_callback (ewake)"
+
+CASE(x01_allowed_companions, .level = 3, .covers = "X01", .calls = "epoll_ctl",
+	.ref = CHECK_REF,
+	.breaks = "nginx: accept mutex off, EXCLUSIVE|IN|RDHUP")
+{
+	static const uint32_t good[] = {0, EPOLLIN, EPOLLOUT, EPOLLERR,
+		EPOLLHUP, EPOLLWAKEUP, EPOLLET,
+		EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP |
+			EPOLLET};
+	int ep = ep_new(), ev = ev_new(0, 0);
+	size_t i;
+
+	for (i = 0; i < sizeof(good) / sizeof(*good); i++) {
+		IS(ep_add(ep, ev, EPOLLEXCLUSIVE | good[i], 1), 0);
+		IS(ep_del(ep, ev), 0);
+	}
+}
+
+CASE(x01_refused_companions, .level = 3, .covers = "X01", .calls = "epoll_ctl",
+	.ref = CHECK_REF, .breaks = "programs that fall back on EINVAL")
+{
+	uint32_t good = EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP |
+			EPOLLET | EPOLLEXCLUSIVE;
+	int ep = ep_new(), ev = ev_new(0, 0), bit;
+
+	for (bit = 0; bit < 32; bit++)
+		if (!(good & 1u << bit))
+			IS(ep_add(ep, ev, EPOLLEXCLUSIVE | 1u << bit, 1),
+				-EINVAL);
+	IS(ep_items(ep), 0);
+}
+
+CASE(x02_epoll_target_refused, .level = 3, .covers = "X02",
+	.calls = "epoll_ctl", .ref = "epoll_ctl(2), ERRORS: EINVAL",
+	.breaks = "programs that fall back on EINVAL")
+{
+	int ep = ep_new();
+
+	IS(ep_add(ep, ep_new(), EPOLLEXCLUSIVE | EPOLLIN, 1), -EINVAL);
+	IS(ep_items(ep), 0);
+}
+
+CASE(x03_mod_refused, .level = 3, .covers = "X03", .calls = "epoll_ctl",
+	.ref = "epoll_ctl(2), ERRORS: EINVAL",
+	.breaks = "libev, which must DEL and ADD instead")
+{
+	int ep = ep_new(), plain = ev_new(1, 0), excl = ev_new(1, 0);
+
+	OK(ep_add(ep, plain, EPOLLIN, 1));
+	OK(ep_add(ep, excl, EPOLLIN | EPOLLEXCLUSIVE, 2));
+	IS(ep_mod(ep, plain, EPOLLIN | EPOLLEXCLUSIVE, 3), -EINVAL);
+	IS(ep_mod(ep, excl, EPOLLIN | EPOLLEXCLUSIVE, 3), -EINVAL);
+	IS(ep_mod(ep, excl, EPOLLIN, 3), -EINVAL);
+	IS(ep_mod(ep, excl, 0, 3), -EINVAL);
+	NOW(ep, {EPOLLIN, 1}, {EPOLLIN, 2});
+	IS(ep_del(ep, excl), 0);
+	IS(ep_add(ep, excl, EPOLLIN, 3), 0);
+	IS(ep_mod(ep, excl, EPOLLIN, 4), 0);
+}
+
+CASE(x04_rules_before_registration, .level = 4, .covers = "X04 A06",
+	.calls = "epoll_ctl", .ref = CHECK_REF, .breaks = "fuzzers, strace")
+{
+	int ep = ep_new(), ev = ev_new(0, 0);
+
+	OK(ep_add(ep, ev, EPOLLIN, 1));
+	IS(ep_add(ep, ev, EPOLLEXCLUSIVE | EPOLLONESHOT, 1), -EINVAL);
+	IS(ep_add(ep, ev, EPOLLEXCLUSIVE | EPOLLIN, 1), -EEXIST);
+	IS(ep_mod(ep, ep_new(), EPOLLEXCLUSIVE | EPOLLIN, 1), -EINVAL);
+	IS(ep_mod(ep, 1, EPOLLEXCLUSIVE, 1), -EINVAL);
+}
+
+CASE(x04_rules_after_descriptors, .level = 4, .covers = "X04 A05",
+	.calls = "epoll_ctl", .ref = CHECK_REF, .breaks = "fuzzers, strace")
+{
+	int ep = ep_new(), ev = ev_new(0, 0);
+	int dir = (int)OK(CALL(openat, AT_FDCWD, "/", O_RDONLY, 0));
+
+	IS(ep_add(ep, 99, EPOLLEXCLUSIVE | EPOLLPRI, 1), -EBADF);
+	IS(ep_add(99, ev, EPOLLEXCLUSIVE | EPOLLPRI, 1), -EBADF);
+	IS(ep_add(ep, dir, EPOLLEXCLUSIVE | EPOLLPRI, 1), -EPERM);
+	/* DEL does not copy the event, so its bits cannot matter. */
+	OK(ep_add(ep, ev, EPOLLIN, 1));
+	IS(sys_epoll_ctl(ep, EPOLL_CTL_DEL, ev,
+		   &(struct ep_event){EPOLLEXCLUSIVE | EPOLLPRI, 0}),
+		0);
+}
+
+CASE(x05_plain_items_all_notified, .level = 3, .covers = "X05 X06",
+	.calls = "epoll_ctl epoll_wait write", .ref = CALLBACK_REF,
+	.breaks = "a mix of old and new workers on one socket")
+{
+	int a = ep_new(), b = ep_new(), c = ep_new(), d = ep_new();
+	int ev = ev_new(0, 0);
+	struct waiter *w;
+
+	OK(ep_add(a, ev, EPOLLIN | EPOLLET | EPOLLEXCLUSIVE, 1));
+	OK(ep_add(b, ev, EPOLLIN | EPOLLET | EPOLLEXCLUSIVE, 2));
+	OK(ep_add(c, ev, EPOLLIN | EPOLLET, 3));
+	OK(ep_add(d, ev, EPOLLIN | EPOLLET, 4));
+	w = WAITER(a);
+	IS(ev_put(ev, 1), 8);
+	WAITER_GOT(w, EPOLLIN, 1);
+	NONE(b);
+	NOW(c, {EPOLLIN, 3});
+	NOW(d, {EPOLLIN, 4});
+}
+
+/* A wake with key IN|OUT comes from no file that a case could use. */
+CASE(x06_state_change_wakes_all, .level = 4, .covers = "X06",
+	.calls = "epoll_ctl epoll_wait socketpair shutdown",
+	.ref = "net/core/sock.c: sock_def_wakeup (wake all, key 0)",
+	.breaks = "workers that wait for the end of one connection")
+{
+	int a = ep_new(), b = ep_new(), sv[2];
+	struct waiter *wa, *wb;
+
+	pair_new(sv, SOCK_STREAM);
+	OK(ep_add(a, sv[0], EPOLLIN | EPOLLET | EPOLLEXCLUSIVE, 1));
+	OK(ep_add(b, sv[0], EPOLLIN | EPOLLET | EPOLLEXCLUSIVE, 2));
+	wa = WAITER(a);
+	wb = WAITER(b);
+	IS(sys_shutdown(sv[1], SHUT_RDWR), 0);
+	WAITER_GOT(wa, EPOLLIN | EPOLLHUP, 1);
+	WAITER_GOT(wb, EPOLLIN | EPOLLHUP, 2);
+}
+
+CASE(x06_without_waiter_walk_goes_on, .level = 3, .covers = "X06",
+	.calls = "epoll_ctl epoll_wait write", .ref = CALLBACK_REF,
+	.breaks = "nginx: a busy worker must not keep the connection")
+{
+	int a = ep_new(), b = ep_new(), c = ep_new(), ev = ev_new(0, 0);
+	struct waiter *w;
+
+	OK(ep_add(a, ev, EPOLLIN | EPOLLEXCLUSIVE, 1));
+	OK(ep_add(b, ev, EPOLLIN | EPOLLEXCLUSIVE, 2));
+	OK(ep_add(c, ev, EPOLLIN | EPOLLEXCLUSIVE, 3));
+	w = WAITER(b);
+	IS(ev_put(ev, 1), 8);
+	WAITER_GOT(w, EPOLLIN, 2);
+	NOW(a, {EPOLLIN, 1});
+	NONE(c);
+}
+
+CASE(x07_first_added_wakes, .level = 3, .covers = "X07",
+	.calls = "epoll_ctl epoll_wait write",
+	.ref = "include/linux/wait.h: add_wait_queue_exclusive",
+	.breaks = "nginx, which spreads the load by it")
+{
+	int ep[4], ev = ev_new(0, 0), i;
+	struct waiter *w[4];
+
+	for (i = 0; i < 4; i++) {
+		ep[i] = ep_new();
+		OK(ep_add(ep[i], ev, EPOLLIN | EPOLLEXCLUSIVE, 10u + i));
+	}
+	for (i = 3; i >= 0; i--)
+		w[i] = WAITER(ep[i]);
+	IS(ev_put(ev, 1), 8);
+	WAITER_GOT(w[0], EPOLLIN, 10);
+	for (i = 1; i < 4; i++)
+		NONE(ep[i]);
+	for (i = 1; i < 4; i++)
+		WAITER_STILL(w[i]);
+	IS(waiters_count(), 1);
+	/* The first has no waiter any more, so the second one is next. */
+	IS(ev_put(ev, 1), 8);
+	WAITER_GOT(w[1], EPOLLIN, 11);
+	WAITER_STILL(w[2]);
+	WAITER_STILL(w[3]);
+}
+
+CASE(x08_no_waiters_all_queued, .level = 3, .covers = "X08",
+	.calls = "epoll_ctl epoll_wait write", .ref = CALLBACK_REF,
+	.breaks = "workers that are all busy when a connection comes")
+{
+	int ep[4], ev = ev_new(0, 0), i;
+
+	for (i = 0; i < 4; i++) {
+		ep[i] = ep_new();
+		OK(ep_add(ep[i], ev, EPOLLIN | EPOLLET | EPOLLEXCLUSIVE,
+			(uint64_t)i));
+	}
+	IS(ev_put(ev, 1), 8);
+	for (i = 0; i < 4; i++)
+		NOW(ep[i], {EPOLLIN, (uint64_t)i});
+}
+
+CASE(x09_newest_plain_registration_first, .level = 3, .covers = "X09 D01",
+	.calls = "epoll_ctl epoll_wait dup write",
+	.ref = "include/linux/wait.h: __add_wait_queue (head)",
+	.breaks = "none known; the order can be seen")
+{
+	int ep = ep_new(), p[2], i;
+
+	pipe_new(p, 0);
+	OK(ep_add(ep, p[0], EPOLLIN, 1));
+	OK(ep_add(ep, dup_new(p[0]), EPOLLIN, 2));
+	OK(ep_add(ep, dup_new(p[0]), EPOLLIN, 3));
+	for (i = 0; i < 2; i++) {
+		IS(put(p[1], 1), 1);
+		NOW(ep, {EPOLLIN, 3}, {EPOLLIN, 2}, {EPOLLIN, 1});
+		IS(take(p[0], 9), 1);
+		NONE(ep);
+	}
+}
+
+CASE(x09_exclusive_after_plain, .level = 4, .covers = "X09 X07",
+	.calls = "epoll_ctl epoll_wait dup write",
+	.ref = "include/linux/wait.h: exclusive entries at the tail",
+	.breaks = "none known; the order can be seen")
+{
+	int ep = ep_new(), p[2];
+
+	pipe_new(p, 0);
+	OK(ep_add(ep, p[0], EPOLLIN | EPOLLEXCLUSIVE, 1));
+	OK(ep_add(ep, dup_new(p[0]), EPOLLIN | EPOLLEXCLUSIVE, 2));
+	OK(ep_add(ep, dup_new(p[0]), EPOLLIN, 3));
+	OK(ep_add(ep, dup_new(p[0]), EPOLLIN, 4));
+	IS(put(p[1], 1), 1);
+	NOW(ep, {EPOLLIN, 4}, {EPOLLIN, 3}, {EPOLLIN, 1}, {EPOLLIN, 2});
+}
