@@ -262,6 +262,7 @@ START_TEST(edges_on_the_ready_list_are_known)
 	fake_file_wake(&b, IN, IN);
 	ck_assert(!emu_epoll_edge_available(epoll));
 	for (int i = 0; i < 3; i++) {
+		a.bits = 0;
 		fake_watch(epoll, &a, IN | edges[i], 1);
 		ck_assert(!emu_epoll_edge_available(epoll));
 		fake_file_wake(&a, IN, IN);
