@@ -217,8 +217,7 @@ struct emu_intercept *emu_intercept_create(struct emu_loop *loop, int listener,
 	emu_watches_init(&intercept->watches, loop);
 	rc = start(intercept);
 	if (rc < 0) {
-		emu_logf(log, "cannot start the emulation: %s",
-			strerror(-rc));
+		emu_logf(log, "cannot start the emulation: %s", strerror(-rc));
 		emu_intercept_destroy(intercept);
 		return NULL;
 	}

@@ -12,6 +12,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "arch.h"
 #include "notifier.h"
 #include "supervisor.h"
 
@@ -124,7 +125,9 @@ static void carry_out(struct emu_intercept *intercept, struct emu_call *call,
 	int64_t result;
 	int rc = 0;
 
-	if (call->kind == EMU_CALL_WRITE)
+	if (call->args[1] > emu_arch_task_size - sizeof(value))
+		rc = -EFAULT; /* access_ok() comes before all else */
+	else if (call->kind == EMU_CALL_WRITE)
 		rc = emu_target_read(
 			call->thread, call->args[1], &value, sizeof(value));
 	if (rc < 0) {

@@ -78,21 +78,31 @@ static const struct emu_file_ops watch_ops = {
 	.poll = watch_poll,
 };
 
+/*
+ * Shared items have several masks: what the file is ready for tells them
+ * apart. The end of a connection concerns everybody (sock_def_wakeup()).
+ */
+static int wake_shared(struct emu_watch *watch)
+{
+	uint32_t key = emu_weak_poll(&watch->weak);
+
+	if (key == 0)
+		return 1;
+	return emu_waitq_wake(&watch->file.waitq, key,
+		key & (EMU_EPOLLHUP | EMU_EPOLLERR) ? 0 : 1);
+}
+
 static void watch_ready(struct emu_source *source, uint32_t events)
 {
 	struct emu_watch *watch =
 		emu_container_of(source, struct emu_watch, source);
-	uint32_t key = 0;
+	int news;
 
 	(void)events;
-	/* The kernel filtered by the item's mask. Shared watches have several
-	 * masks, so tell the items apart by what the file is ready for. */
-	if (watch->shared) {
-		key = emu_weak_poll(&watch->weak);
-		if (key == 0)
-			return;
-	}
-	if (emu_file_wake(&watch->file, key) > 0)
+	/* The kernel filtered by the item's mask: the wake is for it. */
+	news = watch->shared ? wake_shared(watch)
+			     : emu_file_wake(&watch->file, 0);
+	if (news > 0)
 		watch->redundant = 0;
 	else if (++watch->redundant >= PATIENCE)
 		watch_disarm(watch);
