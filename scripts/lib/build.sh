@@ -27,7 +27,11 @@ configure() {
 	printf '%s\n' "$compiler $*" >"$directory/epemu-options"
 }
 
-compile() { ninja -C "$(build_dir "$1")"; }
+# build_target empty: everything.
+build_target=
+compile() {
+	ninja -C "$(build_dir "$1")" ${build_target:+"$build_target"}
+}
 
 # A directory that another version of meson or a compiler that has since gone
 # left behind fails in ways of its own: try once more from nothing.
