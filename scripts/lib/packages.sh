@@ -53,7 +53,12 @@ apt_get() {
 		-o Dpkg::Use-Pty=0 -y "$@"
 }
 
-apt_update() { retry 3 apt_get update; }
+lists_are_read=no
+read_package_lists() {
+	[ "$lists_are_read" = no ] || return 0
+	step "reading the package lists" retry 3 apt_get update || return 1
+	lists_are_read=yes
+}
 
 apt_install() {
 	with_services_held retry 3 apt_get install --no-install-recommends "$@"
@@ -81,7 +86,7 @@ need_packages() {
 	say "packages to install: ${missing[*]}"
 	packages_can_install ||
 		die "run as root or with sudo, or install: ${missing[*]}"
-	step "reading the package lists" apt_update ||
+	read_package_lists ||
 		die "the package lists cannot be had"
 	step "installing packages" apt_install "${missing[@]}" ||
 		die "these packages could not be installed: ${missing[*]}"

@@ -38,7 +38,7 @@ need_rust() {
 		rust_problem="cargo-web has to be installed: run as root or with sudo"
 		return 1
 	}
-	step "reading the package lists" apt_update
+	read_package_lists
 	if ! version_at_least "$(rust_candidate)" "$RUST_MINIMUM"; then
 		rust_problem="Debian offers no Rust $RUST_MINIMUM or newer here"
 		return 1
