@@ -232,6 +232,7 @@ struct waiter {
 	long ret;
 	uint32_t place; /* 1 for the first that returned */
 	uint64_t took_ns;
+	uint64_t mask_after; /* signal mask when the call had returned */
 	struct ep_event ev[16];
 };
 
@@ -262,6 +263,7 @@ uint64_t sig_mask(void);
 uint64_t sig_pending(void);
 /* How often the handler ran in any process of this case, and under what. */
 int sig_caught(int sig);
+void sig_caught_wait(int sig, int times);
 uint64_t sig_caught_under(int sig);
 void sig_send(int pid, int sig);
 

@@ -202,6 +202,7 @@ static void waiter_run(void *arg)
 	else
 		w->ret = sys_epoll_wait(w->epfd, w->ev, w->max, w->timeout);
 	w->took_ns = now_ns() - start;
+	w->mask_after = sig_mask();
 	w->place =
 		__atomic_add_fetch(&conf_shared->returned, 1, __ATOMIC_SEQ_CST);
 	wake_all(&conf_shared->returned);

@@ -92,6 +92,14 @@ int sig_caught(int sig)
 		&conf_shared->sig[sig].count, __ATOMIC_SEQ_CST);
 }
 
+void sig_caught_wait(int sig, int times)
+{
+	long ts[2] = {0, 300000};
+
+	while (sig_caught(sig) < times)
+		CALL(nanosleep, ts, NULL);
+}
+
 uint64_t sig_caught_under(int sig)
 {
 	return conf_shared->sig[sig].under;
