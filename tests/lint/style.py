@@ -15,7 +15,7 @@ LINES_MAX = 500
 CODE = {".c", ".h", ".py", ".sh", ".rs", ".js", ".mjs", ".go", ".java"}
 # Written by package managers; not for people to read.
 GENERATED = {"Cargo.lock", "package-lock.json", "go.sum"}
-LOOPBACK = r"(?:localhost|127\.|\[::1?\]|0\.0\.0\.0|\$|\{|%)"
+LOOPBACK = r"(?:localhost|127\.|\[::1?\]|0\.0\.0\.0|[$%{\"'`])"
 
 SPDX = "code opens with its licence"
 JOB = "each .c file of emu/ and launcher/ opens by saying what it is for"

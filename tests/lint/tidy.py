@@ -67,7 +67,7 @@ def tidy(tool, root, build, source):
     run = subprocess.run([tool, "-p", str(build), *ARGUMENTS,
                           str(root / source)], capture_output=True, text=True,
                          check=False)
-    lines = [line.replace(f"{root}/", "")
+    lines = [re.sub(r"^.*?((?:emu|launcher)/)", r"\1", line)
              for line in run.stdout.splitlines() if FINDING.search(line)]
     if run.returncode != 0 and not lines:
         lines = [f"{source}: clang-tidy failed: {run.stderr.strip()[-300:]}"]
