@@ -17,6 +17,7 @@
 #include <sys/user.h>
 
 #define INSN_SIZE 2
+#define CODE_SIZE 13 /* as much of the code before a call as is looked at */
 
 /* Offsets in struct ucontext, up to and with uc_sigmask. */
 #define UC_GREGS 40
@@ -37,7 +38,7 @@ const uint64_t emu_arch_task_size = 0x7ffffffff000;
 const size_t emu_arch_event_size = 12;
 const size_t emu_arch_frame_size = UC_SIGMASK + 8;
 const size_t emu_arch_frame_at_handler = 8;
-const size_t emu_arch_code_size = 9;
+const size_t emu_arch_code_size = CODE_SIZE;
 
 enum emu_call_kind emu_arch_call(int nr)
 {
@@ -140,22 +141,33 @@ void emu_arch_frame_restart(
 	frame->result = (uint64_t)nr;
 }
 
-int emu_arch_frame_call(const struct emu_sigframe *frame, const void *code)
+static int immediate(const unsigned char *at)
 {
-	const unsigned char *bytes = code;
 	int32_t nr;
 
+	memcpy(&nr, at, sizeof(nr));
+	return nr;
+}
+
+/*
+ * What the C libraries put before `syscall`, where the number is a constant.
+ * Code that takes it from a variable, as syscall(3) does, does not tell.
+ */
+int emu_arch_frame_call(const struct emu_sigframe *frame, const void *code)
+{
+	const unsigned char *end = (const unsigned char *)code + CODE_SIZE - 2;
+
 	(void)frame;
-	if (bytes[7] != 0x0f || bytes[8] != 0x05)
+	if (end[0] != 0x0f || end[1] != 0x05)
 		return -1;
-	if (bytes[2] == 0xb8) { /* mov $nr,%eax */
-		memcpy(&nr, bytes + 3, sizeof(nr));
-		return nr;
-	}
-	if (bytes[0] == 0x48 && bytes[1] == 0xc7 && bytes[2] == 0xc0) {
-		memcpy(&nr, bytes + 3, sizeof(nr)); /* mov $nr,%rax */
-		return nr;
-	}
+	if (end[-4] == 0x8b && end[-3] == 0x7c && end[-2] == 0x24)
+		end -= 4; /* mov disp8(%rsp),%edi */
+	if (end[-2] == 0x31 && end[-1] == 0xc0)
+		return 0; /* xor %eax,%eax */
+	if (end[-5] == 0xb8)
+		return immediate(end - 4); /* mov $nr,%eax */
+	if (end[-7] == 0x48 && end[-6] == 0xc7 && end[-5] == 0xc0)
+		return immediate(end - 4); /* mov $nr,%rax */
 	return -1;
 }
 

@@ -163,9 +163,17 @@ static bool mend(struct emu_sigframe *frame, const struct emu_voided *voided)
 	}
 }
 
-/* Can this call never fail with EINTR? `args` as the thread has them. */
-static bool never_interrupted(enum emu_call_kind kind, const uint64_t *args)
+/*
+ * Does this call never fail with EINTR before it slept? `args` as the thread
+ * has them. A read or write that is not an eventfd's may have slept in the
+ * kernel.
+ */
+static bool never_interrupted(struct emu_intercept *intercept,
+	struct emu_thread *thread, enum emu_call_kind kind,
+	const uint64_t *args)
 {
+	struct emu_object *object;
+
 	switch (kind) {
 	case EMU_CALL_EPOLL_CREATE:
 	case EMU_CALL_EPOLL_CREATE1:
@@ -177,14 +185,19 @@ static bool never_interrupted(enum emu_call_kind kind, const uint64_t *args)
 	case EMU_CALL_EPOLL_WAIT:
 	case EMU_CALL_EPOLL_PWAIT:
 		return (uint32_t)args[3] == 0;
+	case EMU_CALL_READ:
+	case EMU_CALL_WRITE:
+		return args[2] == 8 && emu_fdtable_find(intercept->fdtable,
+					       thread, (int)(uint32_t)args[0],
+					       EMU_KIND_EVENTFD, &object) == 1;
 	default:
 		return false;
 	}
 }
 
 /* A frame of a call that went void before it was ever received. */
-static bool mend_unseen(
-	const struct emu_thread *thread, struct emu_sigframe *frame)
+static bool mend_unseen(struct emu_intercept *intercept,
+	struct emu_thread *thread, struct emu_sigframe *frame)
 {
 	char code[16];
 	int nr;
@@ -195,7 +208,8 @@ static bool mend_unseen(
 		    emu_arch_code_size) < 0)
 		return false;
 	nr = emu_arch_frame_call(frame, code);
-	if (nr < 0 || !never_interrupted(emu_arch_call(nr), frame->args))
+	if (nr < 0 || !never_interrupted(intercept, thread, emu_arch_call(nr),
+			      frame->args))
 		return false;
 	/* The first argument is lost where the result took its place; only
 	 * rt_sigreturn(), which has none, can be run again there. */
@@ -205,7 +219,8 @@ static bool mend_unseen(
 	return true;
 }
 
-static bool mend_frame(struct emu_thread *thread, struct emu_sigframe *frame)
+static bool mend_frame(struct emu_intercept *intercept,
+	struct emu_thread *thread, struct emu_sigframe *frame)
 {
 	struct emu_voided *voided = thread->voided;
 	bool changed;
@@ -213,7 +228,7 @@ static bool mend_frame(struct emu_thread *thread, struct emu_sigframe *frame)
 	while (voided && !frame_matches(frame, &voided->call))
 		voided = voided->next;
 	if (!voided)
-		return mend_unseen(thread, frame);
+		return mend_unseen(intercept, thread, frame);
 	while (thread->voided != voided)
 		pop(thread);
 	changed = mend(frame, voided);
@@ -232,7 +247,7 @@ void emu_call_rt_sigreturn(
 		emu_target_read(call->thread, sp, bytes, emu_arch_frame_size) ==
 			0) {
 		emu_arch_frame_load(&frame, bytes);
-		if (mend_frame(call->thread, &frame)) {
+		if (mend_frame(intercept, call->thread, &frame)) {
 			emu_arch_frame_store(bytes, &frame);
 			emu_target_write(
 				call->thread, sp, bytes, emu_arch_frame_size);
