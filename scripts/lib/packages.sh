@@ -61,7 +61,8 @@ read_package_lists() {
 }
 
 apt_install() {
-	with_services_held retry 3 apt_get install --no-install-recommends "$@"
+	with_services_held retry 3 apt_get install --no-install-recommends \
+		--no-remove "$@"
 }
 
 # True if this machine's package manager can be used at all.
