@@ -1,0 +1,3 @@
+module epemu-go
+
+go 1.19
