@@ -114,9 +114,14 @@ static void signals(void)
 	x_close(ep);
 }
 
-void stress_basic_calls(void)
+void stress_plain_calls(void)
 {
 	plain_calls();
 	blocking_calls();
+}
+
+void stress_basic_calls(void)
+{
+	stress_plain_calls();
 	signals();
 }

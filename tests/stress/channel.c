@@ -5,7 +5,7 @@
  * `produced` grows after the write returned, so while writers run it may lag
  * behind `consumed`; the two are compared when the writers have ended. No
  * call on a non-blocking eventfd may ever fail with EINTR; a blocking write
- * to a stream may.
+ * to a stream may. A test may make the writing end non-blocking, too.
  */
 #define _GNU_SOURCE
 #include "channel.h"
@@ -86,7 +86,7 @@ static bool put_units(struct channel *ch, struct stress_rng *rng)
 	return true;
 }
 
-static void put_bytes(struct channel *ch, struct stress_rng *rng)
+static bool put_bytes(struct channel *ch, struct stress_rng *rng)
 {
 	uint8_t buf[CHUNK * 2];
 	size_t len = 1 + stress_below(rng,
@@ -97,12 +97,13 @@ static void put_bytes(struct channel *ch, struct stress_rng *rng)
 		buf[i] = pattern(pos + i);
 	ssize_t n = write(ch->wfd, buf, len);
 
-	if (n < 0 && errno == EINTR)
-		return;
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return false;
 	must(n > 0, "write to %s gave %zd: %s", kind_names[ch->kind], n,
 		strerror(errno));
 	atomic_fetch_add(&ch->produced, (uint64_t)n);
 	atomic_fetch_add(&ch->writes, 1);
+	return true;
 }
 
 bool channel_put(struct channel *ch, struct stress_rng *rng)
@@ -110,9 +111,10 @@ bool channel_put(struct channel *ch, struct stress_rng *rng)
 	if (channel_is_eventfd(ch))
 		return put_units(ch, rng);
 	pthread_mutex_lock(&ch->wlock);
-	put_bytes(ch, rng);
+	bool done = put_bytes(ch, rng);
+
 	pthread_mutex_unlock(&ch->wlock);
-	return true;
+	return done;
 }
 
 static bool take_units(struct channel *ch)

@@ -41,7 +41,7 @@ void channel_open(struct channel *ch, enum channel_kind kind);
 void channel_close(struct channel *ch);
 bool channel_is_eventfd(const struct channel *ch);
 
-/* One write of random size; false if the channel is full for now. */
+/* One write of random size; false if full for now, or interrupted. */
 bool channel_put(struct channel *ch, struct stress_rng *rng);
 
 /*

@@ -15,6 +15,8 @@
 #define BACKLOG 6
 #define ALT_STACK (128 * 1024)
 
+void (*storm_hook)(struct storm_target *t);
+
 static _Thread_local struct storm_target *me;
 
 static int storm_signal(unsigned i)
@@ -52,6 +54,11 @@ static void on_storm(int sig)
 	must(!t->only_inside || atomic_load(&t->inside),
 		"signal %d handled where it is blocked (%s)", sig,
 		atomic_load(&t->doing));
+	unsigned bit = 0;
+
+	while (storm_signal(bit) != sig)
+		bit++;
+	t->active |= 1u << bit;
 	long nr = atomic_fetch_add(&t->handled, 1);
 
 	if (sig >= SIGRTMIN)
@@ -61,7 +68,10 @@ static void on_storm(int sig)
 		probe(t);
 	for (volatile int i = 0; i < (int)(nr % 7) * 100; i++)
 		;
+	if (storm_hook)
+		storm_hook(t);
 	atomic_fetch_add(&t->left, 1);
+	t->active &= ~(1u << bit);
 	errno = saved;
 }
 
@@ -111,6 +121,19 @@ void storm_leave(struct storm_target *t)
 	x_close(t->probe_ep);
 	good(sigaltstack(&off, NULL));
 	free(t->stack);
+}
+
+bool storm_raise(struct storm_target *t)
+{
+	for (unsigned i = 0; i < STORM_SIGNALS; i++) {
+		if (t->active & 1u << i)
+			continue;
+		if (storm_signal(i) >= SIGRTMIN)
+			atomic_fetch_add(&t->queued, 1);
+		good(syscall(SYS_tgkill, getpid(), t->tid, storm_signal(i)));
+		return true;
+	}
+	return false;
 }
 
 static void send_one(struct storm *s, struct stress_rng *rng)

@@ -29,6 +29,7 @@ struct storm_target {
 	_Atomic bool inside; /* storm_only_inside(): in the call */
 	bool only_inside; /* a handler elsewhere is a failure */
 	const char *_Atomic doing; /* for the watchdog */
+	volatile unsigned active; /* bit i: in the handler of signal i */
 	int probe_ep, probe_efd; /* private to the handlers */
 	void *stack;
 };
@@ -43,6 +44,9 @@ struct storm {
 	long total;
 };
 
+/* Called in each handler, when set. */
+extern void (*storm_hook)(struct storm_target *t);
+
 /* Installs the handlers, once for the process. */
 void storm_install(void);
 /* The signals of the storm. */
@@ -50,6 +54,12 @@ void storm_set(sigset_t *set);
 /* Called first and last in each thread that takes signals. */
 void storm_enter(struct storm_target *t);
 void storm_leave(struct storm_target *t);
+
+/*
+ * From a hook: sends the calling thread a signal that it is not handling, so
+ * its handler runs at once. False if it is handling all of them.
+ */
+bool storm_raise(struct storm_target *t);
 
 void storm_start(struct storm *s);
 /* No signal is sent after this returned. */

@@ -100,9 +100,9 @@ void stress_fail(const char *file, int line, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	dprintf(2, "%s: FAIL %s: %s:%d: %s (seed %llu, pid %d)\n", stress.prog,
-		stress.what, file, line, text, (unsigned long long)stress.seed,
-		getpid());
+	dprintf(stress.err, "%s: FAIL %s: %s:%d: %s (seed %llu, pid %d)\n",
+		stress.prog, stress.what, file, line, text,
+		(unsigned long long)stress.seed, getpid());
 	_exit(1);
 }
 
@@ -257,6 +257,7 @@ int stress_main(int argc, char **argv, const struct stress_case *cases)
 	stress.what = "-";
 	stress.seed = 1;
 	stress.seconds = 3;
+	stress.err = 2;
 	for (; i < argc && !strncmp(argv[i], "--", 2); i++) {
 		if (!strcmp(argv[i], "--list"))
 			return list_cases();

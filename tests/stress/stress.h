@@ -39,6 +39,7 @@ struct stress_options {
 	int limit_s; /* --limit: the watchdog's patience */
 	bool sync; /* --sync: pause for the driver, see stress_pause() */
 	bool emulated; /* --emulated: allow what epemu documents */
+	int err; /* where failures go, 2 unless a case moves it */
 	char *const *args; /* what follows the case's name */
 };
 extern struct stress_options stress;
@@ -139,6 +140,8 @@ void x_wait0(int ep);
  * epoll_pwait's mask lets in. Takes SIGUSR1.
  */
 void stress_basic_calls(void);
+/* The same without signals. */
+void stress_plain_calls(void);
 
 /* The numbers under which a blocked wait may be seen. */
 #ifdef __NR_epoll_wait
