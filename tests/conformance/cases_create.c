@@ -241,6 +241,32 @@ CASE(c07_select_on_epoll, .level = 3, .covers = "C07",
 	IS(except[0], 0);
 }
 
+CASE(c07_old_poll_and_select, .level = 3, .covers = "C07 E09",
+	.faults = "number-too-high", .calls = "poll select",
+	.ref = "poll(2), select(2)", .breaks = "programs that call them raw")
+{
+#ifdef __NR_poll
+	int ep = ep_new(), ev = ev_new(1, 0);
+	struct {
+		int fd;
+		short events, revents;
+	} p[2] = {{ep, EPOLLIN, 0}, {ev, EPOLLIN | EPOLLOUT, 0}};
+	unsigned long set[16] = {1ul << ep | 1ul << ev};
+	long tv[2] = {0, 0};
+
+	OK(ep_add(ep, ev, EPOLLIN, 1));
+	IS(CALL(poll, p, 2, -1), 2);
+	IS(p[0].revents, EPOLLIN);
+	IS(p[1].revents, EPOLLIN | EPOLLOUT);
+	IS(CALL(select, 16, set, NULL, NULL, tv), 2);
+	IS(ev_get(ev), 1);
+	IS(CALL(poll, p, 1, 0), 0);
+	IS(CALL(select, 16, set, NULL, NULL, tv), 0);
+#else
+	conf_skip("this architecture has no poll and select");
+#endif
+}
+
 static void poll_forever(void *arg)
 {
 	int revents;

@@ -110,6 +110,53 @@ CASE(l08_exec_closes_like_close, .level = 3, .covers = "L08",
 	IS(ep_items(ep), 0);
 }
 
+static void wait_in_thread(void *arg)
+{
+	struct ep_event e;
+
+	sys_epoll_wait(*(int *)arg, &e, 1, -1);
+}
+
+static void exec_beside_a_waiter(void *arg)
+{
+	asleep_in(thread_start(wait_in_thread, arg), NR_EPOLL_WAIT);
+	exec_helper("is-open", *(int *)arg);
+}
+
+CASE(l08_exec_beside_a_waiting_thread, .level = 3, .covers = "L08 T10",
+	.faults = "waiter-swallows", .calls = "execve epoll_wait clone",
+	.ref = "execve(2): all other threads are destroyed",
+	.breaks = "multithreaded programs that exec in place")
+{
+	int ep = (int)OK(sys_epoll_create1(0)), ev = ev_new(0, 0);
+
+	OK(ep_add(ep, ev, EPOLLIN | EPOLLET, 1));
+	IS(child_join(child_start(exec_beside_a_waiter, &ep)), 1);
+	/* The waiter that is gone does not take the event. */
+	IS(ev_put(ev, 1), 8);
+	NOW(ep, {EPOLLIN, 1});
+}
+
+static void exit_beside_a_waiter(void *arg)
+{
+	asleep_in(thread_start(wait_in_thread, arg), NR_EPOLL_WAIT);
+	child_exit(6);
+}
+
+CASE(l08_exit_beside_a_waiting_thread, .level = 3, .covers = "L08 T10",
+	.faults = "waiter-swallows", .calls = "exit_group epoll_wait clone",
+	.ref = "exit_group(2)", .breaks = "every multithreaded program")
+{
+	int ep = ep_new(), ev = ev_new(0, 0);
+	struct waiter *w;
+
+	OK(ep_add(ep, ev, EPOLLIN | EPOLLET, 1));
+	w = WAITER(ep);
+	IS(child_join(child_start(exit_beside_a_waiter, &ep)), 6);
+	IS(ev_put(ev, 1), 8);
+	WAITER_GOT(w, EPOLLIN, 1);
+}
+
 CASE(l08_dup_of_epoll_keeps_it, .level = 2, .covers = "L08 L10",
 	.calls = "dup close epoll_wait", .ref = "dup(2)",
 	.breaks = "tokio: its own copy of the epoll")

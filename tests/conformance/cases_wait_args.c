@@ -274,12 +274,13 @@ CASE(w07_negative_timeout_blocks, .level = 2, .covers = "W07",
 	.calls = "epoll_wait write", .ref = "epoll_wait(2): timeout",
 	.breaks = "loops that compute INT_MIN or -2 for 'no timer'")
 {
-	static const int values[] = {-1, -2, (int)0x80000000, -2147483647};
+	static const int values[] = {
+		-1, -2, (int)0x80000000, -2147483647, 0x7fffffff};
 	int ep = ep_new(), ev = ev_new(0, 0), i;
 	struct waiter *w;
 
 	OK(ep_add(ep, ev, EPOLLIN, 4));
-	for (i = 0; i < 4; i++) {
+	for (i = 0; i < 5; i++) {
 		w = waiter_start(BY_PROCESS, ep, 1, values[i], NULL);
 		IS(ev_put(ev, 1), 8);
 		WAITER_GOT(w, EPOLLIN, 4);
