@@ -28,12 +28,6 @@ struct ctl {
 	struct emu_object *inner; /* the epoll behind fd, if it is one */
 };
 
-static bool shows_itself(uint32_t events)
-{
-	return !(
-		events & (EMU_EPOLLET | EMU_EPOLLONESHOT | EMU_EPOLLEXCLUSIVE));
-}
-
 /* Is the item's file the one behind our copy of the descriptor? */
 static bool item_matches(const struct ctl *ctl, struct emu_item *item)
 {
@@ -86,14 +80,6 @@ static void drop_gone(const struct ctl *ctl)
 	}
 }
 
-static void show(const struct ctl *ctl, const struct emu_watch *watch)
-{
-	if (ctl->inner)
-		emu_placeholder_show_nested(ctl->object, ctl->inner);
-	else
-		emu_placeholder_show(ctl->object, &watch->weak);
-}
-
 static int get_watch(const struct ctl *ctl, struct emu_watch **watch)
 {
 	bool shared = ctl->event.events & EMU_EPOLLEXCLUSIVE;
@@ -132,8 +118,9 @@ static int add_watch(const struct ctl *ctl)
 		return rc;
 	}
 	watch->users++;
-	if (shows_itself(ctl->event.events))
-		show(ctl, watch);
+	watch->item = item;
+	emu_placeholder_show(
+		ctl->object, watch, NULL, ctl->event.events | EMU_EPOLLERR);
 	emu_sweep_note(ctl->intercept);
 	return 0;
 }
@@ -147,8 +134,8 @@ static int add_nested(const struct ctl *ctl)
 	if (rc < 0)
 		return rc;
 	ctl->intercept->nested++;
-	if (shows_itself(ctl->event.events))
-		show(ctl, NULL);
+	emu_placeholder_show(ctl->object, NULL, ctl->inner,
+		ctl->event.events | EMU_EPOLLERR);
 	return 0;
 }
 
@@ -183,12 +170,8 @@ static int modify(const struct ctl *ctl)
 		rc = emu_epoll_mod(item, &ctl->event);
 	if (rc < 0)
 		return rc;
-	if (shows_itself(ctl->event.events))
-		show(ctl, watch);
-	else if (ctl->inner)
-		emu_placeholder_hide_nested(ctl->object, ctl->inner);
-	else
-		emu_placeholder_hide(ctl->object, &watch->weak);
+	emu_placeholder_show(ctl->object, watch, ctl->inner,
+		ctl->event.events | EMU_EPOLLERR);
 	return 0;
 }
 
@@ -203,7 +186,7 @@ static int delete (const struct ctl *ctl)
 	emu_item_info(item, &info);
 	emu_epoll_del(item);
 	if (ctl->inner) {
-		emu_placeholder_hide_nested(ctl->object, ctl->inner);
+		emu_placeholder_show(ctl->object, NULL, ctl->inner, 0);
 		return 0;
 	}
 	watch = emu_watch_of_file(info.file);

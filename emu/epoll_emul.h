@@ -136,11 +136,11 @@ void emu_item_info(const struct emu_item *item, struct emu_item_info *info);
  */
 bool emu_epoll_available(const struct emu_epoll *epoll);
 
-/*
- * The same for items whose readiness a plain poll of their file does not
- * tell: edge-triggered, one-shot and exclusive ones.
- */
+/* Is an edge-triggered item on it (neither one-shot nor exclusive)? */
 bool emu_epoll_edge_available(const struct emu_epoll *epoll);
+
+/* Is a one-shot or exclusive item on it? */
+bool emu_epoll_hidden_available(const struct emu_epoll *epoll);
 
 /*
  * First half of ep_send_events(): re-polls items from the head of the ready

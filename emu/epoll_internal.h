@@ -32,7 +32,7 @@ struct emu_item {
 	struct emu_file *file;
 	uint64_t data;
 	int fd;
-	bool edge_queued; /* counted in epoll->edges_queued */
+	int *counted; /* the counter of the epoll that it adds to, if queued */
 	uint32_t events; /* ERR and HUP included; private bits when disabled */
 	uint32_t priority; /* in epoll->tree */
 };
@@ -53,7 +53,8 @@ struct emu_epoll {
 	struct emu_list items; /* oldest first */
 	struct emu_item *tree;
 	uint32_t seed; /* of the tree's priorities */
-	int edges_queued; /* on `ready`: edge-triggered, one-shot, exclusive */
+	int edges_queued; /* on `ready`: edge-triggered ones */
+	int hidden_queued; /* on `ready`: one-shot and exclusive ones */
 	int harvested; /* first so many of `ready` await a commit */
 	const struct emu_alloc *alloc;
 	struct emu_epoll_user *user;

@@ -25,16 +25,36 @@ static bool item_queued(const struct emu_item *item)
 	return !emu_list_empty(&item->ready);
 }
 
-/* Items that a poll of their file does not tell the readiness of. */
-#define EDGE_BITS (EMU_EPOLLET | EMU_EPOLLONESHOT | EMU_EPOLLEXCLUSIVE)
+/* Where a queued item is counted: what a poll of its file cannot tell. */
+static int *counter_of(const struct emu_item *item)
+{
+	if (item->events & (EMU_EPOLLONESHOT | EMU_EPOLLEXCLUSIVE))
+		return &item->epoll->hidden_queued;
+	if (item->events & EMU_EPOLLET)
+		return &item->epoll->edges_queued;
+	return NULL;
+}
+
+static void count(struct emu_item *item)
+{
+	item->counted = counter_of(item);
+	if (item->counted)
+		++*item->counted;
+}
+
+static void uncount(struct emu_item *item)
+{
+	if (item->counted)
+		--*item->counted;
+	item->counted = NULL;
+}
 
 void emu_item_enqueue(struct emu_item *item)
 {
 	if (item_queued(item))
 		return;
 	emu_list_add_tail(&item->ready, &item->epoll->ready);
-	item->edge_queued = (item->events & EDGE_BITS) != 0;
-	item->epoll->edges_queued += item->edge_queued;
+	count(item);
 }
 
 void emu_item_dequeue(struct emu_item *item)
@@ -42,16 +62,15 @@ void emu_item_dequeue(struct emu_item *item)
 	if (!item_queued(item))
 		return;
 	emu_list_remove(&item->ready);
-	item->epoll->edges_queued -= item->edge_queued;
+	uncount(item);
 }
 
 void emu_item_recount(struct emu_item *item)
 {
 	if (!item_queued(item))
 		return;
-	item->epoll->edges_queued -= item->edge_queued;
-	item->edge_queued = (item->events & EDGE_BITS) != 0;
-	item->epoll->edges_queued += item->edge_queued;
+	uncount(item);
+	count(item);
 }
 
 static struct emu_item *first_ready(struct emu_epoll *epoll)
@@ -149,6 +168,11 @@ bool emu_epoll_available(const struct emu_epoll *epoll)
 bool emu_epoll_edge_available(const struct emu_epoll *epoll)
 {
 	return epoll->edges_queued > 0;
+}
+
+bool emu_epoll_hidden_available(const struct emu_epoll *epoll)
+{
+	return epoll->hidden_queued > 0;
 }
 
 int emu_epoll_harvest(

@@ -36,6 +36,7 @@ struct emu_object {
 	int doorbell; /* host eventfd in the ready set */
 	bool rung;
 	bool coarse; /* some item cannot be in the ready set */
+	bool drained; /* the ready set no longer shows a queued edge */
 
 	/* EMU_KIND_EVENTFD; see counter.c */
 	struct emu_eventfd *eventfd;

@@ -9,14 +9,17 @@
  * a host epoll instance of ours, which is readable exactly when a poll of the
  * emulated instance should say so:
  *
- *   level-triggered item    the item's own weak handle is in the ready set:
- *                           the kernel keeps it right without our help
- *   edge-triggered,         only the engine knows whether an edge is due, so
- *   one-shot, exclusive     a `doorbell` in the ready set rings while such an
- *                           item is on the engine's ready list
+ *   level-triggered    the item's own weak handle is in the ready set: the
+ *                      kernel keeps it right without our help
+ *   edge-triggered     the same with EPOLLET. Before the engine's ready list
+ *                      is harvested the ready set is drained, so an edge that
+ *                      was taken no longer shows. What stays queued then (the
+ *                      program had no room for it) is the doorbell's business
+ *   one-shot,          only the engine knows whether they are due, so a
+ *   exclusive          `doorbell` in the ready set rings while such an item
+ *                      is on the engine's ready list
  *
- * The doorbell is rung and silenced when a batch of events has settled, so an
- * edge that a waiting thread takes at once costs nothing.
+ * The doorbell is rung and silenced when a batch of events has settled.
  *
  * We keep no reference on a placeholder: the object ends when the targets'
  * last descriptor goes, as it would natively.
@@ -31,6 +34,9 @@
 
 #include "memory.h"
 #include "poll_bits.h"
+
+/* So many edges leave the ready set at once; with more the bell helps out. */
+#define DRAIN 128
 
 static int control(int epfd, int op, int fd)
 {
@@ -158,43 +164,79 @@ void emu_placeholder_destroy(struct emu_object *object)
 	free(object);
 }
 
-static void show(struct emu_object *object, int fd)
-{
-	int rc = control(object->ready_set, EPOLL_CTL_ADD, fd);
+/* Stands for a nested epoll where the ready set has a watch otherwise. */
+static char nested;
 
+void emu_placeholder_show(struct emu_object *object, struct emu_watch *watch,
+	const struct emu_object *inner, uint32_t events)
+{
+	int fd = watch ? watch->weak.epfd : inner->ready_set;
+	struct epoll_event event = {.events = EPOLLIN};
+	int rc;
+
+	if (!events || (events & (EMU_EPOLLONESHOT | EMU_EPOLLEXCLUSIVE))) {
+		epoll_ctl(object->ready_set, EPOLL_CTL_DEL, fd, NULL);
+		return;
+	}
+	if (events & EMU_EPOLLET) {
+		event.events |= EPOLLET;
+		event.data.ptr = watch ? (void *)watch : (void *)&nested;
+	}
+	rc = epoll_ctl(object->ready_set, EPOLL_CTL_ADD, fd, &event);
+	if (rc < 0 && errno == EEXIST)
+		rc = epoll_ctl(object->ready_set, EPOLL_CTL_MOD, fd, &event);
 	/* Too deep or too many paths for the host: the bell has to do. */
-	if (rc < 0 && rc != -EEXIST)
+	if (rc < 0)
 		object->coarse = true;
 }
 
-void emu_placeholder_show(
-	struct emu_object *object, const struct emu_weak *weak)
+/* Is the edge that the ready set just gave up on its way in the engine? */
+static bool is_queued(const struct epoll_event *event)
 {
-	show(object, weak->epfd);
+	struct emu_watch *watch = event->data.ptr;
+	struct emu_item_info info;
+
+	if (event->data.ptr == &nested || watch->shared || !watch->item)
+		return false;
+	emu_item_info(watch->item, &info);
+	return info.queued;
 }
 
-void emu_placeholder_show_nested(
-	struct emu_object *object, const struct emu_object *inner)
+void emu_placeholder_drain(struct emu_object *object)
 {
-	show(object, inner->ready_set);
+	struct epoll_event events[DRAIN];
+	int n;
+
+	if (!emu_epoll_edge_available(object->epoll))
+		return;
+	n = epoll_wait(object->ready_set, events, DRAIN, 0);
+	object->drained = n == DRAIN;
+	for (int i = 0; i < n; i++) {
+		if (events[i].data.ptr && !is_queued(&events[i]))
+			object->drained = true;
+	}
 }
 
-void emu_placeholder_hide(
-	struct emu_object *object, const struct emu_weak *weak)
+void emu_placeholder_taken(struct emu_object *object)
 {
-	control(object->ready_set, EPOLL_CTL_DEL, weak->epfd);
+	if (emu_epoll_edge_available(object->epoll))
+		object->drained = true;
+	if ((object->rung || object->drained) &&
+		emu_list_empty(&object->unsettled))
+		emu_list_add_tail(&object->unsettled, object->unsettled_list);
 }
 
-void emu_placeholder_hide_nested(
-	struct emu_object *object, const struct emu_object *inner)
+static bool must_ring(const struct emu_object *object)
 {
-	control(object->ready_set, EPOLL_CTL_DEL, inner->ready_set);
+	if (object->coarse && emu_epoll_available(object->epoll))
+		return true;
+	return emu_epoll_hidden_available(object->epoll) ||
+	       (object->drained && emu_epoll_edge_available(object->epoll));
 }
 
 void emu_placeholder_settle(struct emu_object *object)
 {
-	bool ring = object->coarse ? emu_epoll_available(object->epoll)
-				   : emu_epoll_edge_available(object->epoll);
+	bool ring = must_ring(object);
 	uint64_t value = 1;
 	ssize_t n;
 

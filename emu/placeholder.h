@@ -27,21 +27,21 @@ int emu_placeholder_eventfd(
 void emu_placeholder_destroy(struct emu_object *object);
 
 /*
- * An item was added or modified: shows the file's own readiness to native
- * pollers of the epoll where that is exact (level-triggered items).
+ * An item was added, modified or removed: has the ready set show the file's
+ * readiness to native pollers of the epoll, as `events`, the item's mask (0
+ * for none), demands. One of `watch` and `inner`, an emulated epoll, is NULL.
  */
-void emu_placeholder_show(
-	struct emu_object *object, const struct emu_weak *weak);
+void emu_placeholder_show(struct emu_object *object, struct emu_watch *watch,
+	const struct emu_object *inner, uint32_t events);
 
-/* The same for an item that is an emulated epoll itself. */
-void emu_placeholder_show_nested(
-	struct emu_object *object, const struct emu_object *inner);
+/*
+ * Before events are taken from the ready list: the edges among them leave the
+ * ready set.
+ */
+void emu_placeholder_drain(struct emu_object *object);
 
-/* No longer shows it: the item went, or became edge-triggered. */
-void emu_placeholder_hide(
-	struct emu_object *object, const struct emu_weak *weak);
-void emu_placeholder_hide_nested(
-	struct emu_object *object, const struct emu_object *inner);
+/* After that: has the bell looked at, if it may have to change. */
+void emu_placeholder_taken(struct emu_object *object);
 
 /* Brings the bell in line with the ready list. */
 void emu_placeholder_settle(struct emu_object *object);

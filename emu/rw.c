@@ -153,11 +153,9 @@ void emu_call_read_write(struct emu_intercept *intercept, struct emu_call *call)
 		return;
 	}
 	fd = emu_target_fetch(call->thread, emu_call_int(call, 0));
-	if (fd < 0 ||
-		emu_fdtable_find_fetched(intercept->fdtable, call->thread,
-			emu_call_int(call, 0), fd, EMU_KIND_EVENTFD,
-			&object) != 1 ||
-		!emu_notifier_valid(intercept->listener, call->id)) {
+	if (fd < 0 || emu_fdtable_find_fetched(intercept->fdtable, call->thread,
+			      emu_call_int(call, 0), fd, EMU_KIND_EVENTFD,
+			      &object) != 1) {
 		if (fd >= 0)
 			close(fd);
 		/* Not an eventfd of ours: the kernel's business. */

@@ -69,6 +69,8 @@ static void thread_drop(struct emu_thread *thread)
 	threads->gone(threads->ctx, thread);
 	emu_loop_remove(threads->loop, thread->pidfd, &thread->source);
 	close(thread->pidfd);
+	if (thread->syscall_fd >= 0)
+		close(thread->syscall_fd);
 	emu_list_remove(&thread->link);
 	threads->count--;
 	free(thread);
@@ -200,6 +202,7 @@ struct emu_thread *emu_threads_get(struct emu_threads *threads, pid_t tid)
 		return NULL;
 	thread->tid = tid;
 	thread->threads = threads;
+	thread->syscall_fd = -1;
 	thread->source.ready = thread_ended;
 	thread->pidfd = pidfd_open_thread(threads, tid);
 	if (thread->pidfd < 0) {
@@ -248,15 +251,34 @@ int emu_target_fetch(struct emu_thread *thread, int fd)
 	return copy < 0 ? -errno : copy;
 }
 
-int emu_target_stack(const struct emu_thread *thread, uint64_t *sp)
+/* Reads /proc/TID/syscall, which is kept open for the next time. */
+static ssize_t read_syscall(struct emu_thread *thread, char *text, size_t size)
+{
+	char path[64];
+	ssize_t length;
+
+	if (thread->syscall_fd < 0) {
+		snprintf(path, sizeof(path), "/proc/%d/syscall",
+			(int)thread->tid);
+		thread->syscall_fd = open(path, O_RDONLY | O_CLOEXEC);
+	}
+	if (thread->syscall_fd < 0)
+		return -errno;
+	length = pread(thread->syscall_fd, text, size - 1, 0);
+	if (length < 0)
+		return -errno;
+	text[length] = '\0';
+	return length;
+}
+
+int emu_target_stack(struct emu_thread *thread, uint64_t *sp)
 {
 	char text[256];
 	unsigned long long value;
 
 	/* "running" until the thread has left its processor. */
 	for (int tries = 0; tries < 1000; tries++) {
-		ssize_t length =
-			read_proc(thread->tid, "syscall", text, sizeof(text));
+		ssize_t length = read_syscall(thread, text, sizeof(text));
 
 		if (length < 0)
 			return (int)length;

@@ -30,6 +30,7 @@ struct emu_thread {
 	struct emu_source source; /* readable when the thread ended */
 	struct emu_threads *threads;
 	pid_t tid;
+	int syscall_fd; /* /proc/TID/syscall, or -1 until it is needed */
 	int pidfd; /* of the thread; of its process on kernels before 6.9 */
 
 	/* The floor above keeps its own business of a thread here. */
@@ -88,7 +89,7 @@ int emu_target_fetch(struct emu_thread *thread, int fd);
  * The user stack pointer of a thread that is blocked in a system call
  * (/proc/TID/syscall). -EAGAIN when it did not come to rest.
  */
-int emu_target_stack(const struct emu_thread *thread, uint64_t *sp);
+int emu_target_stack(struct emu_thread *thread, uint64_t *sp);
 
 /* A line `Name:\thex` of /proc/TID/status, such as "SigBlk". */
 int emu_target_status(

@@ -173,6 +173,7 @@ static bool never_interrupted(struct emu_intercept *intercept,
 	const uint64_t *args)
 {
 	struct emu_object *object;
+	int64_t spec[2];
 
 	switch (kind) {
 	case EMU_CALL_EPOLL_CREATE:
@@ -185,6 +186,11 @@ static bool never_interrupted(struct emu_intercept *intercept,
 	case EMU_CALL_EPOLL_WAIT:
 	case EMU_CALL_EPOLL_PWAIT:
 		return (uint32_t)args[3] == 0;
+	case EMU_CALL_EPOLL_PWAIT2:
+		return args[3] &&
+		       emu_target_read(thread, args[3], spec, sizeof(spec)) ==
+			       0 &&
+		       spec[0] == 0 && spec[1] == 0;
 	case EMU_CALL_READ:
 	case EMU_CALL_WRITE:
 		return args[2] == 8 && emu_fdtable_find(intercept->fdtable,

@@ -142,6 +142,7 @@ static int harvest(
 		return 0;
 	if (intercept->nested)
 		emu_sweep_nested(intercept);
+	emu_placeholder_drain(object);
 	if (room < intercept->events_room)
 		room = max < intercept->events_room ? max
 						    : intercept->events_room;
@@ -156,14 +157,6 @@ static int harvest(
 		n = emu_epoll_harvest(object->epoll, intercept->events, room);
 	}
 	return n;
-}
-
-/* What changed on the ready list may silence the bell. */
-static void touch_bell(
-	struct emu_intercept *intercept, struct emu_object *object)
-{
-	if (object->rung && emu_list_empty(&object->unsettled))
-		emu_list_add_tail(&object->unsettled, &intercept->unsettled);
 }
 
 /*
@@ -199,7 +192,7 @@ static int deliver(struct emu_intercept *intercept, const struct emu_call *call,
 	int rc = emu_answer(intercept, call, result);
 
 	emu_epoll_commit(object->epoll, rc == 0 && result > 0 ? result : 0);
-	touch_bell(intercept, object);
+	emu_placeholder_taken(object);
 	return rc;
 }
 
@@ -256,7 +249,7 @@ void emu_call_epoll_wait(struct emu_intercept *intercept, struct emu_call *call)
 		return;
 	}
 	n = harvest(intercept, object, wait.maxevents);
-	touch_bell(intercept, object);
+	emu_placeholder_taken(object);
 	if (n > 0) {
 		if (deliver(intercept, call, object, n) < 0)
 			emu_voided_add(call->thread, call, EMU_VOID_AGAIN, 0);
@@ -291,7 +284,7 @@ static int answer_parked(struct emu_parked *parked, int n)
 			     : emu_answer(parked->intercept, &parked->call, 0);
 	rc = emu_pwait_answer(parked, n);
 	emu_epoll_commit(object->epoll, rc > 0 ? rc : 0);
-	touch_bell(parked->intercept, object);
+	emu_placeholder_taken(object);
 	return rc < 0 ? rc : 0;
 }
 
@@ -322,7 +315,7 @@ void emu_wait_serve(struct emu_parked *parked, bool expired)
 		return;
 	}
 	n = harvest(intercept, parked->object, emu_call_int(&parked->call, 2));
-	touch_bell(intercept, parked->object);
+	emu_placeholder_taken(parked->object);
 	if (n == 0 && !expired)
 		emu_epoll_wait_begin(
 			parked->object->epoll, &parked->waiter, woken);

@@ -22,6 +22,7 @@ struct emu_watch {
 	bool fresh; /* (re)registered: that made an event of its own */
 	bool shared; /* serves all EPOLLEXCLUSIVE items of one file */
 	unsigned int users; /* items that use it */
+	struct emu_item *item; /* the one user, unless shared */
 	unsigned int redundant; /* wake-ups since the last poll: no news */
 };
 
