@@ -308,7 +308,7 @@ CASE(a19_add_again_after_del, .level = 1, .covers = "A19 A15",
 		NONE(ep);
 		IS(ep_del(ep, ev), 0);
 	}
-	IS(ep_items(ep), 0);
+	ITEMS_ARE(ep, 0);
 }
 
 CASE(a20_many_items, .level = 4, .covers = "A20", .calls = "dup epoll_ctl",

@@ -240,7 +240,7 @@ CASE(e09_overflow_is_err, .level = 4, .covers = "E09 D12",
 	.breaks = "none known; only the kernel can reach the top")
 {
 	int ep = ep_new(), ev = ev_new(0, EFD_NONBLOCK);
-	int file = (int)OK(CALL(openat, AT_FDCWD, "/proc/self/exe", 0, 0));
+	int file = open_self();
 	unsigned long ctx = 0;
 	uint64_t events[4 * 4];
 	static char buf[512];
@@ -270,7 +270,7 @@ CASE(e10_kernel_signal_is_an_edge, .level = 4, .covers = "E10",
 	.breaks = "nginx with aio, QEMU: completions by eventfd")
 {
 	int ep = ep_new(), ev = ev_new(0, EFD_NONBLOCK), i;
-	int file = (int)OK(CALL(openat, AT_FDCWD, "/proc/self/exe", 0, 0));
+	int file = open_self();
 	unsigned long ctx = 0;
 	static char buf[512];
 	struct aio_block b = {.fd = (uint32_t)file,

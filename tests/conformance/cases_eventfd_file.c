@@ -221,7 +221,9 @@ CASE(e19_link_and_stat, .level = 4, .covers = "E19",
 	long n;
 
 	IS(ev_new(0, 0), 3);
-	n = OK(CALL(readlinkat, AT_FDCWD, "/proc/self/fd/3", buf, 63));
+	n = CALL(readlinkat, AT_FDCWD, "/proc/self/fd/3", buf, 63);
+	if (n < 0)
+		conf_skip("no /proc/self/fd");
 	buf[n] = 0;
 	TEXT_IS(buf, "anon_inode:[eventfd]");
 	OK(CALL(fstat, 3, &st));

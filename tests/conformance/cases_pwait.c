@@ -178,10 +178,10 @@ CASE(g07_mask_blocks_until_the_timeout, .level = 3, .covers = "G07 W08",
 	struct waiter *w;
 
 	sig_catch(SIGUSR1, 0);
-	w = waiter_start(BY_PROCESS, ep, 1, 150, &usr1);
+	w = waiter_start(BY_PROCESS, ep, 1, 700, &usr1);
 	sig_send(w->pid, SIGUSR1);
 	WAITER_IS(w, 0);
-	HOLDS(w->took_ns >= 150000000);
+	HOLDS(w->took_ns >= 700000000);
 	IS(w->mask_after, 0);
 	IS(sig_caught(SIGUSR1), 1);
 }

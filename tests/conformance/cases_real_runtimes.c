@@ -73,7 +73,7 @@ CASE(go_files_that_cannot_poll, .level = 5, .covers = "A03 A04",
 	.breaks = "Go: os.Open of a regular file must fall back")
 {
 	int ep = ep_new();
-	int fd = (int)OK(CALL(openat, AT_FDCWD, "/proc/self/exe", O_RDONLY, 0));
+	int fd = open_self();
 
 	IS(ep_add(ep, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, 1),
 		-EPERM);

@@ -148,8 +148,10 @@ void ep_expect_until(int epfd, uint32_t all_of, uint64_t data);
 	(STEP("an event of " #ep), ep_expect_until(ep, mask, data))
 #define NONE(ep) (STEP("no event of " #ep), ep_expect(ep, 16, 0, NULL, 0))
 
-/* Number of "tfd:" lines in the fdinfo of an epoll. */
-int ep_items(int epfd);
+/* Compares the number of "tfd:" lines in fdinfo; without /proc it cannot. */
+void ep_items_are(int epfd, int count);
+#define ITEMS_ARE(ep, n) \
+	(STEP("items of " #ep " in fdinfo"), ep_items_are(ep, n))
 /* Stored mask of the nth item in fdinfo. */
 uint32_t ep_stored(int epfd, int nth);
 
@@ -179,7 +181,12 @@ long sys_poll(int fd, int events, int *revents, int timeout_ms);
 uint32_t polled(int fd, int events);
 long sys_shutdown(int fd, int how);
 void limit_files(unsigned long count);
+/* This program's own file, opened for reading. */
+int open_self(void);
+extern const char *conf_self_path;
 long read_file(const char *path, char *buf, size_t cap);
+/* -ENOENT or the like without /proc. */
+long try_fdinfo(int fd, char *buf, size_t cap);
 long read_fdinfo(int fd, char *buf, size_t cap);
 /* The number behind "key:" in a text; -1 if there is none. */
 long info_number(const char *text, const char *key, int base);

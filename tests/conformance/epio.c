@@ -163,15 +163,16 @@ static const char *nth_item(const char *text, int nth)
 	return p;
 }
 
-int ep_items(int epfd)
+void ep_items_are(int epfd, int count)
 {
 	char buf[8192];
 	int n = 0;
 
-	read_fdinfo(epfd, buf, sizeof(buf));
+	if (try_fdinfo(epfd, buf, sizeof(buf)) < 0)
+		return;
 	while (nth_item(buf, n))
 		n++;
-	return n;
+	conf_is(n, count);
 }
 
 uint32_t ep_stored(int epfd, int nth)

@@ -177,6 +177,19 @@ void limit_files(unsigned long count)
 	OK(CALL(prlimit64, 0, RLIMIT_NOFILE, lim, NULL));
 }
 
+const char *conf_self_path;
+
+int open_self(void)
+{
+	long fd = CALL(openat, AT_FDCWD, "/proc/self/exe", O_RDONLY, 0);
+
+	if (fd < 0)
+		fd = CALL(openat, AT_FDCWD, conf_self_path, O_RDONLY, 0);
+	if (fd < 0)
+		conf_skip("cannot open this program's own file");
+	return (int)fd;
+}
+
 long read_file(const char *path, char *buf, size_t cap)
 {
 	long fd = CALL(openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0), n;
@@ -192,15 +205,22 @@ long read_file(const char *path, char *buf, size_t cap)
 	return (long)len;
 }
 
-long read_fdinfo(int fd, char *buf, size_t cap)
+long try_fdinfo(int fd, char *buf, size_t cap)
 {
 	char path[40];
 	struct text t = TEXT_ON(path);
 
 	text_put(&t, "/proc/self/fdinfo/%d", fd);
-	if (read_file(path, buf, cap) < 0)
+	return read_file(path, buf, cap);
+}
+
+long read_fdinfo(int fd, char *buf, size_t cap)
+{
+	long n = try_fdinfo(fd, buf, cap);
+
+	if (n < 0)
 		conf_skip("no /proc/self/fdinfo");
-	return (long)strlen(buf);
+	return n;
 }
 
 long info_number(const char *text, const char *key, int base)

@@ -270,6 +270,21 @@ static void power_off(void)
 	RAW(__NR_reboot, 0xfee1dead, 672274793, 0x4321fedc, NULL);
 }
 
+/* What the kernel was told to execute, for a system without /proc. */
+static const char *own_path(char **argv)
+{
+	unsigned long *aux = (unsigned long *)argv;
+
+	while (*aux)
+		aux++;
+	for (aux++; *aux; aux++)
+		;
+	for (aux++; *aux; aux += 2)
+		if (*aux == 31)
+			return (const char *)aux[1];
+	return "";
+}
+
 int conform_main(int argc, char **argv);
 int conform_main(int argc, char **argv)
 {
@@ -280,6 +295,7 @@ int conform_main(int argc, char **argv)
 
 	if (argc > 1 && !strcmp(argv[1], "--helper"))
 		return helper_main(argc - 2, argv + 2);
+	conf_self_path = own_path(argv);
 	if (!options_read(&o, argc, argv)) {
 		print("%s", usage);
 		return 2;
