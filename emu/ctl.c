@@ -80,6 +80,24 @@ static void drop_gone(const struct ctl *ctl)
 	}
 }
 
+static int new_watch(
+	const struct ctl *ctl, bool shared, struct emu_watch **watch)
+{
+	struct emu_watches *set = &ctl->intercept->watches;
+	int rc = emu_watch_create(
+		set, ctl->copy, ctl->event.events, shared, watch);
+
+	if (rc == -EINVAL && !shared) {
+		/* The host has had its fill of watches on this file. */
+		*watch = emu_watches_find_alike(
+			set, ctl->copy, ctl->event.events);
+		return *watch ? 0 : rc;
+	}
+	if (rc == 0 && emu_signalfd_is(ctl->copy))
+		emu_watch_is_signalfd(*watch, ctl->fd);
+	return rc;
+}
+
 static int get_watch(const struct ctl *ctl, struct emu_watch **watch)
 {
 	bool shared = ctl->event.events & EMU_EPOLLEXCLUSIVE;
@@ -89,8 +107,7 @@ static int get_watch(const struct ctl *ctl, struct emu_watch **watch)
 				  &ctl->intercept->watches, ctl->copy)
 			: NULL;
 	if (!*watch)
-		return emu_watch_create(&ctl->intercept->watches, ctl->copy,
-			ctl->event.events, shared, watch);
+		return new_watch(ctl, shared, watch);
 	events = (*watch)->weak.events | ctl->event.events;
 	if (events == (*watch)->weak.events)
 		return 0;
@@ -117,8 +134,7 @@ static int add_watch(const struct ctl *ctl)
 			emu_watch_destroy(watch);
 		return rc;
 	}
-	watch->users++;
-	watch->item = item;
+	watch->item = watch->users++ == 0 ? item : NULL;
 	emu_placeholder_show(
 		ctl->object, watch, NULL, ctl->event.events | EMU_EPOLLERR);
 	emu_sweep_note(ctl->intercept);
@@ -150,6 +166,16 @@ static int add(const struct ctl *ctl)
 	return ctl->inner ? add_nested(ctl) : add_watch(ctl);
 }
 
+/* The watch serves other items, too: it polls for what any of them wants. */
+static int modify_alike(
+	const struct ctl *ctl, struct emu_item *item, struct emu_watch *watch)
+{
+	int rc = emu_watch_modify(
+		watch, ctl->copy, watch->weak.events | ctl->event.events);
+
+	return rc < 0 ? rc : emu_epoll_mod(item, &ctl->event);
+}
+
 static int modify(const struct ctl *ctl)
 {
 	struct emu_item *item = find_item(ctl);
@@ -164,6 +190,8 @@ static int modify(const struct ctl *ctl)
 		return -EINVAL;
 	if (!ctl->inner) {
 		watch = emu_watch_of_file(info.file);
+		if (watch->users > 1)
+			return modify_alike(ctl, item, watch);
 		rc = emu_watch_modify(watch, ctl->copy, ctl->event.events);
 	}
 	if (rc == 0)

@@ -23,6 +23,7 @@ void emu_dispatch(struct emu_intercept *intercept, struct emu_call *call)
 		[EMU_CALL_RT_SIGRETURN] = emu_call_rt_sigreturn,
 	};
 
+	emu_signalfd_caller(call->thread);
 	if (emu_voided_arrival(intercept, call))
 		return;
 	functions[call->kind](intercept, call);

@@ -187,6 +187,11 @@ void emu_epoll_del(struct emu_item *item)
 	emu_free(epoll->alloc, item, sizeof(*item));
 }
 
+struct emu_epoll *emu_item_epoll(const struct emu_item *item)
+{
+	return item->epoll;
+}
+
 void emu_item_info(const struct emu_item *item, struct emu_item_info *info)
 {
 	info->file = item->file;

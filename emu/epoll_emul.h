@@ -128,6 +128,9 @@ int emu_epoll_mod(struct emu_item *item, const struct emu_event *event);
 /* EPOLL_CTL_DEL (ep_remove()): unlinks the item at once and frees it. */
 void emu_epoll_del(struct emu_item *item);
 
+/* The instance that an item belongs to. */
+struct emu_epoll *emu_item_epoll(const struct emu_item *item);
+
 void emu_item_info(const struct emu_item *item, struct emu_item_info *info);
 
 /*

@@ -27,6 +27,7 @@
 
 static void serve(struct emu_parked *parked, bool expired)
 {
+	emu_signalfd_caller(parked->call.thread);
 	if (emu_parked_is_wait(parked))
 		emu_wait_serve(parked, expired);
 	else
@@ -45,6 +46,8 @@ static bool serve_expired(struct emu_intercept *intercept)
 		return false;
 	if (deadline == &intercept->housekeeping)
 		emu_sweep_due(intercept);
+	else if (deadline == &intercept->signalfd_tick)
+		emu_signalfd_tick(intercept);
 	else
 		serve(emu_container_of(deadline, struct emu_parked, deadline),
 			true);
@@ -62,6 +65,7 @@ static void settle(struct emu_settle *settle)
 				      struct emu_parked, woken_link),
 				false);
 	} while (serve_expired(intercept));
+	emu_signalfd_arm(intercept);
 	while (!emu_list_empty(&intercept->unsettled))
 		emu_placeholder_settle(
 			emu_container_of(intercept->unsettled.next,
@@ -155,6 +159,7 @@ static void thread_gone(void *ctx, struct emu_thread *thread)
 		emu_parked_kill(thread->parked, true);
 		emu_parked_destroy(thread->parked);
 	}
+	emu_signalfd_caller(NULL);
 	emu_voided_clear(thread);
 	emu_pwait_forget(thread);
 	emu_sweep_note(intercept);
@@ -214,7 +219,9 @@ struct emu_intercept *emu_intercept_create(struct emu_loop *loop, int listener,
 	emu_list_init(&intercept->woken);
 	emu_list_init(&intercept->unsettled);
 	emu_deadline_init(&intercept->housekeeping);
+	emu_deadline_init(&intercept->signalfd_tick);
 	emu_watches_init(&intercept->watches, loop);
+	intercept->watches.poll_signalfd = emu_signalfd_poll;
 	rc = start(intercept);
 	if (rc < 0) {
 		emu_logf(log, "cannot start the emulation: %s", strerror(-rc));
@@ -252,6 +259,8 @@ void emu_intercept_destroy(struct emu_intercept *intercept)
 	close(intercept->listener);
 	emu_deadline_disarm(
 		emu_loop_deadlines(intercept->loop), &intercept->housekeeping);
+	emu_deadline_disarm(
+		emu_loop_deadlines(intercept->loop), &intercept->signalfd_tick);
 	while ((user = intercept->users)) {
 		intercept->users = user->next;
 		free(user);

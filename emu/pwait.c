@@ -20,8 +20,8 @@
  *             there the old mask and EINTR are written into the frame, and
  *             the thread is let go. The handler runs under the lent mask
  *             plus its own, as it would natively. An ignored signal is let
- *             pass: the call comes again and sleeps on. A stop is passed on,
- *             and ends the call with EINTR when the thread is continued.
+ *             pass: the call comes again and sleeps on. A stop ends the call
+ *             with EINTR; the thread is let go as it stands.
  *
  * A mask that is the thread's own already needs none of this.
  */
@@ -36,7 +36,7 @@
 
 struct emu_pwait {
 	uint64_t old_mask;
-	bool stopped; /* in a group stop, waiting for SIGCONT */
+	uint64_t pending; /* that the lent mask lets through from the start */
 };
 
 static int trace(int request, pid_t tid, unsigned long addr, void *data)
@@ -96,6 +96,16 @@ static int finish(struct emu_thread *thread, int64_t result)
 	return rc;
 }
 
+static uint64_t pending(const struct emu_thread *thread)
+{
+	uint64_t own = 0;
+	uint64_t shared = 0;
+
+	emu_target_status(thread, "SigPnd", &own);
+	emu_target_status(thread, "ShdPnd", &shared);
+	return own | shared;
+}
+
 int emu_pwait_lend(struct emu_parked *parked, uint64_t mask)
 {
 	struct emu_thread *thread = parked->call.thread;
@@ -135,6 +145,7 @@ int emu_pwait_lend(struct emu_parked *parked, uint64_t mask)
 		emu_parked_destroy(parked);
 		return 1;
 	}
+	pwait->pending = pending(thread) & ~mask;
 	if (get_mask(thread->tid, &pwait->old_mask) == 0)
 		set_mask(thread->tid, mask);
 	trace(PTRACE_CONT, thread->tid, 0, NULL);
@@ -148,6 +159,18 @@ static bool is_caught(const struct emu_thread *thread, int sig)
 
 	return emu_target_status(thread, "SigCgt", &caught) == 0 &&
 	       (caught >> (sig - 1) & 1);
+}
+
+/* Is the signal thrown away when it comes, by SIG_IGN or by default? */
+static bool is_ignored(const struct emu_thread *thread, int sig)
+{
+	uint64_t ignored;
+
+	if (emu_target_status(thread, "SigIgn", &ignored) == 0 &&
+		(ignored >> (sig - 1) & 1))
+		return true;
+	return sig == SIGCHLD || sig == SIGURG || sig == SIGWINCH ||
+	       sig == SIGCONT;
 }
 
 /* At the first instruction of the handler: the frame gets its last words. */
@@ -175,6 +198,15 @@ static void on_signal(struct emu_thread *thread, int sig)
 	struct emu_parked *parked = thread->parked;
 	int status;
 
+	if (parked && !is_caught(thread, sig) &&
+		(thread->pwait->pending >> (sig - 1) & 1) &&
+		is_ignored(thread, sig)) {
+		/* Blocked till now, so it was kept: it does end the sleep. */
+		finish(thread, -EINTR);
+		emu_answer_count(parked->intercept, &parked->call, -EINTR);
+		emu_parked_destroy(parked);
+		return;
+	}
 	if (!parked || !is_caught(thread, sig)) {
 		trace(PTRACE_CONT, thread->tid, 0, (void *)(intptr_t)sig);
 		return;
@@ -193,26 +225,25 @@ static void on_signal(struct emu_thread *thread, int sig)
 			is_event_stop(status) ? 0 : WSTOPSIG(status));
 	}
 	emu_pwait_forget(thread);
+	emu_answer_count(parked->intercept, &parked->call, -EINTR);
 	emu_parked_kill(parked, true);
 	emu_parked_destroy(parked);
 }
 
-/* A stop by job control: the thread stays, and SIGCONT ends the call. */
+/*
+ * A stop by job control ends the call with EINTR; let go in this stop, the
+ * thread stays stopped until it is continued.
+ */
 static void on_event_stop(struct emu_thread *thread, int sig)
 {
 	struct emu_parked *parked = thread->parked;
 
-	if (sig != SIGTRAP) {
-		thread->pwait->stopped = true;
-		trace(PTRACE_LISTEN, thread->tid, 0, NULL);
-		return;
-	}
-	if (!thread->pwait->stopped || !parked) {
+	if (sig == SIGTRAP || !parked) {
 		trace(PTRACE_CONT, thread->tid, 0, NULL);
 		return;
 	}
 	finish(thread, -EINTR);
-	emu_parked_kill(parked, true);
+	emu_answer_count(parked->intercept, &parked->call, -EINTR);
 	emu_parked_destroy(parked);
 }
 
@@ -244,8 +275,7 @@ int emu_pwait_answer(struct emu_parked *parked, int n)
 		emu_pwait_forget(thread);
 		return -ENOENT;
 	}
-	if (!is_event_stop(status) || WSTOPSIG(status) != SIGTRAP ||
-		thread->pwait->stopped) {
+	if (!is_event_stop(status) || WSTOPSIG(status) != SIGTRAP) {
 		emu_pwait_status(parked->intercept, thread, status);
 		return -ENOENT;
 	}

@@ -46,6 +46,7 @@ struct emu_intercept {
 	struct emu_list unsettled; /* epolls whose bell needs a look */
 
 	struct emu_deadline housekeeping;
+	struct emu_deadline signalfd_tick;
 	size_t since_sweep; /* objects and watches made since all were seen */
 	size_t swept; /* looked at in the sweep under way */
 	uint64_t next_id; /* the cookie that the next call should have */
@@ -178,6 +179,19 @@ int emu_pwait_answer(struct emu_parked *parked, int n);
 bool emu_pwait_status(
 	struct emu_intercept *intercept, struct emu_thread *, int status);
 void emu_pwait_forget(struct emu_thread *thread);
+
+/* signalfd.c: files that are ready for one thread and not for another. */
+/* From now on files are polled on behalf of this thread. */
+void emu_signalfd_caller(struct emu_thread *thread);
+/* Is our descriptor a signalfd? */
+bool emu_signalfd_is(int fd);
+uint32_t emu_signalfd_poll(struct emu_watch *watch);
+/* Looks for signals that came for the caller, on behalf of this epoll. */
+void emu_signalfd_look(
+	struct emu_intercept *intercept, const struct emu_epoll *epoll);
+/* Looks for signals that came for sleeping threads; due every so often. */
+void emu_signalfd_tick(struct emu_intercept *intercept);
+void emu_signalfd_arm(struct emu_intercept *intercept);
 
 /* sweep.c: what has gone without a word. */
 void emu_sweep_note(struct emu_intercept *intercept);

@@ -138,6 +138,8 @@ static int harvest(
 	int room = max < 256 ? max : 256;
 	int n;
 
+	if (!emu_list_empty(&intercept->watches.signalfds))
+		emu_signalfd_look(intercept, object->epoll);
 	if (!emu_epoll_available(object->epoll))
 		return 0;
 	if (intercept->nested)

@@ -26,6 +26,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
 
 #include "poll_bits.h"
 
@@ -38,6 +39,7 @@ void emu_watches_init(struct emu_watches *set, struct emu_loop *loop)
 	set->count = 0;
 	emu_list_init(&set->all);
 	emu_list_init(&set->shared);
+	emu_list_init(&set->signalfds);
 }
 
 static void watch_rearm(struct emu_watch *watch)
@@ -64,8 +66,11 @@ static uint32_t watch_poll(struct emu_file *file, uint32_t mask)
 
 	uint32_t bits;
 
+	if (watch->signalfd >= 0)
+		return watch->set->poll_signalfd(watch) & mask;
 	watch_rearm(watch);
-	bits = emu_weak_poll(&watch->weak) & mask;
+	bits = (emu_weak_poll(&watch->weak) | watch->remembered) & mask;
+	watch->remembered = 0;
 	if (watch->fresh) {
 		watch->fresh = false;
 		if (bits)
@@ -99,6 +104,12 @@ static void watch_ready(struct emu_source *source, uint32_t events)
 	int news;
 
 	(void)events;
+	if (watch->signalfd >= 0)
+		return; /* the kernel means our own signals */
+	/* Such a file reports its change to the first who polls, and that was
+	 * the main loop just now. */
+	if (watch->forgets)
+		watch->remembered = EMU_EPOLLPRI | EMU_EPOLLERR;
 	/* The kernel filtered by the item's mask: the wake is for it. */
 	news = watch->shared ? wake_shared(watch)
 			     : emu_file_wake(&watch->file, 0);
@@ -118,6 +129,7 @@ int emu_watch_create(struct emu_watches *set, int fd, uint32_t events,
 	bool shared, struct emu_watch **watch)
 {
 	struct emu_watch *new = calloc(1, sizeof(*new));
+	struct stat st;
 	int rc;
 
 	if (!new)
@@ -132,6 +144,9 @@ int emu_watch_create(struct emu_watches *set, int fd, uint32_t events,
 	new->armed = true;
 	new->fresh = true;
 	new->shared = shared;
+	new->signalfd = -1;
+	new->forgets = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+	emu_list_init(&new->signalfds);
 	emu_file_init(&new->file, &watch_ops);
 	rc = emu_loop_add(
 		set->loop, new->weak.epfd, EPOLLIN | EPOLLET, &new->source);
@@ -151,6 +166,7 @@ void emu_watch_destroy(struct emu_watch *watch)
 	emu_loop_remove(watch->set->loop, -1, &watch->source);
 	emu_weak_finish(&watch->weak);
 	emu_list_remove(&watch->link);
+	emu_list_remove(&watch->signalfds);
 	watch->set->count--;
 	free(watch);
 }
@@ -186,6 +202,28 @@ int emu_watch_modify(struct emu_watch *watch, int fd, uint32_t events)
 	if (rc == 0)
 		watch->fresh = true;
 	return rc;
+}
+
+struct emu_watch *emu_watches_find_alike(
+	struct emu_watches *set, int fd, uint32_t events)
+{
+	struct emu_list *pos;
+
+	emu_list_for_each (pos, &set->all) {
+		struct emu_watch *watch =
+			emu_container_of(pos, struct emu_watch, link);
+
+		if (watch->weak.events == host_mask(events) &&
+			emu_weak_is_own(&watch->weak, fd) == 1)
+			return watch;
+	}
+	return NULL;
+}
+
+void emu_watch_is_signalfd(struct emu_watch *watch, int fd)
+{
+	watch->signalfd = fd;
+	emu_list_add_tail(&watch->signalfds, &watch->set->signalfds);
 }
 
 struct emu_watch *emu_watches_find_shared(struct emu_watches *set, int fd)

@@ -20,6 +20,16 @@ struct emu_watch {
 	struct emu_watches *set;
 	bool armed; /* wake-ups reach the main loop */
 	bool fresh; /* (re)registered: that made an event of its own */
+	/*
+	 * Files that need more than the handle: proc files that forget a
+	 * change when they are polled, and signalfds (see signalfd.c).
+	 */
+	bool forgets;
+	uint32_t remembered; /* the change, until it is reported */
+	struct emu_list signalfds; /* on the set's list, or unlinked */
+	int signalfd; /* the target's number of it, -1 if it is none */
+	uint64_t sigmask; /* as last seen */
+	uint64_t pending; /* signals of the mask, as last seen */
 	bool shared; /* serves all EPOLLEXCLUSIVE items of one file */
 	unsigned int users; /* items that use it */
 	struct emu_item *item; /* the one user, unless shared */
@@ -31,6 +41,9 @@ struct emu_watches {
 	struct emu_loop *loop;
 	struct emu_list all; /* oldest look first: the sweep rotates it */
 	struct emu_list shared; /* the shared ones are on this list instead */
+	struct emu_list signalfds;
+	/* Polls a signalfd; set by whoever knows for which thread. */
+	uint32_t (*poll_signalfd)(struct emu_watch *watch);
 	size_t count;
 };
 
@@ -52,6 +65,17 @@ void emu_watch_destroy(struct emu_watch *watch);
  * file. Errors: those of emu_weak_init(); the watch is as before then.
  */
 int emu_watch_modify(struct emu_watch *watch, int fd, uint32_t events);
+
+/*
+ * For a file that the host will not watch once more: a watch of the file
+ * behind our descriptor `fd`, with the mask `events`, that another item can
+ * use as well. NULL if there is none.
+ */
+struct emu_watch *emu_watches_find_alike(
+	struct emu_watches *set, int fd, uint32_t events);
+
+/* The watch is on a signalfd, which the target has at `fd`. */
+void emu_watch_is_signalfd(struct emu_watch *watch, int fd);
 
 /* The shared watch of the file behind our descriptor `fd`, or NULL. */
 struct emu_watch *emu_watches_find_shared(struct emu_watches *set, int fd);
