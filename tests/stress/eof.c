@@ -201,6 +201,17 @@ static pid_t spawn_cat(int in, int out)
 	return pid;
 }
 
+/* Until the child's answer is there; the way to it may become free, too. */
+static void await_output(int ep)
+{
+	struct epoll_event ev[2];
+	long n;
+
+	do
+		n = good(epoll_wait(ep, ev, 2, -1));
+	while (ev[n - 1].data.u64 != 2 && ev[0].data.u64 != 2);
+}
+
 /* A filter child ends when its input, watched by us, is closed. */
 static void cat_child(void)
 {
@@ -219,8 +230,7 @@ static void cat_child(void)
 		x_close(in[0]);
 		x_close(out[1]);
 		must(write(in[1], "hello", 5) == 5, "write");
-		while (x_wait1(ep, -1, NULL) != 2)
-			;
+		await_output(ep);
 		must(read(out[0], text, sizeof(text)) == 5, "read");
 		x_close(in[1]);
 		stress_join(pid);

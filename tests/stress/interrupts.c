@@ -248,6 +248,7 @@ static void stopped_child(enum how how)
 static void one_stop(enum how how)
 {
 	int status;
+	w.how = how;
 	pid_t pid = stress_fork();
 
 	if (pid == 0)
@@ -275,6 +276,7 @@ static void stops(void)
 {
 	long count = stress_count(20);
 
+	stress_on_watchdog(dump);
 	w.ep = x_epoll();
 	w.empty = x_eventfd(0, EFD_CLOEXEC);
 	w.full = x_eventfd(0, EFD_CLOEXEC);
