@@ -77,6 +77,56 @@ static int cover(
 	return found || excuse(word) ? 0 : 1;
 }
 
+static int known_code(const char *word, size_t n)
+{
+	size_t i;
+	int number = (int)str_number(word + 1, 10);
+
+	for (i = 0; i < sizeof(groups) / sizeof(*groups); i++)
+		if (n == 3 && groups[i].letter == *word)
+			return number > 0 && number <= groups[i].count;
+	return 0;
+}
+
+static int known_fault(const char *word, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(faults) / sizeof(*faults); i++)
+		if (strlen(faults[i]) == n && !strncmp(faults[i], word, n))
+			return 1;
+	return 0;
+}
+
+/* Words of a description that stand in no list are slips of the pen. */
+static int unknown_words(const struct conf_case *c, const char *list, int fault)
+{
+	size_t n;
+	int bad = 0;
+
+	for (; list && *list; list += n + (list[n] == ' ')) {
+		for (n = 0; list[n] && list[n] != ' ';)
+			n++;
+		if (fault ? known_fault(list, n) : known_code(list, n))
+			continue;
+		print("%s: what is \"%s\"?\n", c->name, list);
+		bad++;
+	}
+	return bad;
+}
+
+static int incomplete(const struct conf_case *c)
+{
+	int bad =
+		unknown_words(c, c->covers, 0) + unknown_words(c, c->faults, 1);
+
+	if (c->level >= 1 && c->level <= MAX_LEVEL && c->covers && c->calls &&
+		c->ref && c->breaks)
+		return bad;
+	print("%s: its description is not complete\n", c->name);
+	return bad + 1;
+}
+
 int report_coverage(const struct conf_case **cases, int n)
 {
 	char code[8];
@@ -93,6 +143,8 @@ int report_coverage(const struct conf_case **cases, int n)
 		}
 	for (i = 0; i < sizeof(faults) / sizeof(*faults); i++)
 		bare += cover(faults[i], 1, cases, n);
-	print("# %d cases, %d not covered\n", n, bare);
+	for (k = 0; k < n; k++)
+		bare += incomplete(cases[k]);
+	print("# %d cases, %d things missing\n", n, bare);
 	return bare;
 }
