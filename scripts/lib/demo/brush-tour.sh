@@ -1,5 +1,5 @@
+#!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# shellcheck shell=bash
 # A short tour of what a shell does, for brush to run.
 
 echo "pipeline:       $(printf '%s\n' b a c | sort | tr '\n' ' ')"

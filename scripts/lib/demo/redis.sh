@@ -1,5 +1,5 @@
+#!/bin/sh
 # SPDX-License-Identifier: MIT
-# shellcheck shell=sh
 # A redis server on a socket of its own, and redis-benchmark against it.
 
 place=$(mktemp -d) || exit

@@ -1,5 +1,5 @@
+#!/bin/sh
 # SPDX-License-Identifier: MIT
-# shellcheck shell=sh
 # A compiler cache: a tokio server, asked twice for the same object file.
 
 place=$(mktemp -d) || exit
