@@ -214,20 +214,6 @@ CASE(d06_oneshot, .level = 2, .covers = "D06", .faults = "oneshot-wrong-mask",
 	NOW(ep, {EPOLLIN, 3});
 }
 
-CASE(d06_oneshot_stored_mask, .level = 4, .covers = "D06 C12",
-	.calls = "epoll_wait openat", .ref = "fs/eventpoll.c: EP_PRIVATE_BITS",
-	.breaks = "CRIU")
-{
-	int ep = ep_new(), ev = ev_new(1, 0);
-
-	OK(ep_add(ep, ev, EPOLLIN | EPOLLONESHOT, 1));
-	NOW(ep, {EPOLLIN, 1});
-	MASK_IS(ep_stored(ep, 0), EPOLLONESHOT);
-	OK(ep_mod(ep, ev, EPOLLIN | EPOLLONESHOT | EPOLLET, 1));
-	NOW(ep, {EPOLLIN, 1});
-	MASK_IS(ep_stored(ep, 0), EPOLLONESHOT | EPOLLET);
-}
-
 CASE(d06_oneshot_other_bit, .level = 2, .covers = "D06",
 	.faults = "oneshot-wrong-mask phantom-out",
 	.calls = "epoll_wait socketpair write", .ref = SEND_REF,

@@ -148,7 +148,7 @@ void ep_expect_until(int epfd, uint32_t all_of, uint64_t data);
 	(STEP("an event of " #ep), ep_expect_until(ep, mask, data))
 #define NONE(ep) (STEP("no event of " #ep), ep_expect(ep, 16, 0, NULL, 0))
 
-/* Compares the number of "tfd:" lines in fdinfo; without /proc it cannot. */
+/* The number of "tfd:" lines in the fdinfo of an epoll. */
 void ep_items_are(int epfd, int count);
 #define ITEMS_ARE(ep, n) \
 	(STEP("items of " #ep " in fdinfo"), ep_items_are(ep, n))
@@ -185,8 +185,6 @@ void limit_files(unsigned long count);
 int open_self(void);
 extern const char *conf_self_path;
 long read_file(const char *path, char *buf, size_t cap);
-/* -ENOENT or the like without /proc. */
-long try_fdinfo(int fd, char *buf, size_t cap);
 long read_fdinfo(int fd, char *buf, size_t cap);
 /* The number behind "key:" in a text; -1 if there is none. */
 long info_number(const char *text, const char *key, int base);
@@ -212,7 +210,8 @@ void *readonly_page(void);
 /* Shared by all processes of a case; zero at its start. */
 void *shared_alloc(size_t size);
 void flag_set(int n);
-void flag_wait(int n);
+void conf_flag_wait(int n);
+#define flag_wait(n) (STEP("another process to get on"), conf_flag_wait(n))
 int flag_get(int n);
 /* Runs fn(arg) in a child that shares nothing but its descriptors' files. */
 int child_start(void (*fn)(void *), void *arg);

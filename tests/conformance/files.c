@@ -205,19 +205,14 @@ long read_file(const char *path, char *buf, size_t cap)
 	return (long)len;
 }
 
-long try_fdinfo(int fd, char *buf, size_t cap)
+long read_fdinfo(int fd, char *buf, size_t cap)
 {
 	char path[40];
 	struct text t = TEXT_ON(path);
+	long n;
 
 	text_put(&t, "/proc/self/fdinfo/%d", fd);
-	return read_file(path, buf, cap);
-}
-
-long read_fdinfo(int fd, char *buf, size_t cap)
-{
-	long n = try_fdinfo(fd, buf, cap);
-
+	n = read_file(path, buf, cap);
 	if (n < 0)
 		conf_skip("no /proc/self/fdinfo");
 	return n;

@@ -52,7 +52,7 @@ void flag_set(int n)
 	wake_all(&conf_shared->flag[n]);
 }
 
-void flag_wait(int n)
+void conf_flag_wait(int n)
 {
 	wait_at_least(&conf_shared->flag[n], 1);
 }

@@ -106,8 +106,12 @@ static void yaml(const char *key, const char *value)
 	char buf[700] = "";
 	struct text t = TEXT_ON(buf);
 
-	for (; value && *value; value++)
-		text_put(&t, *value == '\'' ? "''" : "%c", *value);
+	for (; value && *value; value++) {
+		if (*value == '\n')
+			text_put(&t, " / ");
+		else
+			text_put(&t, *value == '\'' ? "''" : "%c", *value);
+	}
 	print("  %s: '%s'\n", key, buf);
 }
 
