@@ -406,6 +406,8 @@ START_TEST(info_tells_what_was_registered)
 
 	fake_add(epoll, &file.file, 7, IN | ET, 0x1234567890u);
 	emu_item_info(emu_epoll_find(epoll, &file.file, 7), &info);
+	ck_assert_ptr_eq(
+		emu_item_epoll(emu_epoll_find(epoll, &file.file, 7)), epoll);
 	ck_assert_ptr_eq(info.file, &file.file);
 	ck_assert_int_eq(info.fd, 7);
 	ck_assert_uint_eq(info.events, IN | ERR | HUP | ET);

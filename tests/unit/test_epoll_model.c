@@ -226,7 +226,7 @@ static void step_end(void)
 static void compare_epoll(int epoll)
 {
 	struct emu_item *item = NULL;
-	int items = 0, queued = 0, edges = 0, models = 0;
+	int items = 0, queued = 0, edges = 0, hidden = 0, models = 0;
 
 	while ((item = emu_epoll_next(epolls[epoll], item))) {
 		struct emu_item_info info;
@@ -234,8 +234,12 @@ static void compare_epoll(int epoll)
 		emu_item_info(item, &info);
 		items++;
 		queued += info.queued;
-		edges += info.queued &&
-			 (info.events & (ET | ONESHOT | EXCLUSIVE));
+		if (!info.queued)
+			continue;
+		if (info.events & (ONESHOT | EXCLUSIVE))
+			hidden++;
+		else if (info.events & ET)
+			edges++;
 	}
 	for (int i = 0; i < M_ITEMS; i++) {
 		struct model_item *it = &model.items[i];
@@ -257,6 +261,8 @@ static void compare_epoll(int epoll)
 		model.ready[epoll].count > 0);
 	same("edges available", epoll, emu_epoll_edge_available(epolls[epoll]),
 		edges > 0);
+	same("hidden available", epoll,
+		emu_epoll_hidden_available(epolls[epoll]), hidden > 0);
 	same("waiters of epoll", epoll, emu_epoll_has_waiters(epolls[epoll]),
 		model.sleepers[epoll].count > 0);
 }

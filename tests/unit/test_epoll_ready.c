@@ -253,35 +253,67 @@ START_TEST(x09_the_newest_registration_hears_first)
 }
 END_TEST
 
-/* An outer poll of an epoll's file sees level-triggered items only. */
-START_TEST(edges_on_the_ready_list_are_known)
+/* What of the ready list a poll of the files cannot tell: two kinds. */
+static void expect_on_list(bool edge, bool hidden)
 {
-	const uint32_t edges[] = {ET, ONESHOT, EXCLUSIVE};
+	ck_assert_int_eq(emu_epoll_edge_available(epoll), edge);
+	ck_assert_int_eq(emu_epoll_hidden_available(epoll), hidden);
+}
 
+static const struct {
+	uint32_t bits;
+	bool edge, hidden;
+} kinds[] = {
+	{0, false, false},
+	{ET, true, false},
+	{ONESHOT, false, true},
+	{EXCLUSIVE, false, true},
+	{ET | ONESHOT, false, true},
+	{ET | EXCLUSIVE, false, true},
+};
+
+#define NR_KINDS ((int)(sizeof(kinds) / sizeof(kinds[0])))
+
+START_TEST(the_kinds_of_queued_items_are_known)
+{
+	bool edge = kinds[_i].edge, hidden = kinds[_i].hidden;
+
+	/* another item, level-triggered, makes no difference */
 	fake_watch(epoll, &b, IN, 2);
 	fake_file_wake(&b, IN, IN);
-	ck_assert(!emu_epoll_edge_available(epoll));
-	for (int i = 0; i < 3; i++) {
-		a.bits = 0;
-		fake_watch(epoll, &a, IN | edges[i], 1);
-		ck_assert(!emu_epoll_edge_available(epoll));
-		fake_file_wake(&a, IN, IN);
-		ck_assert(emu_epoll_edge_available(epoll));
-		fake_file_wake(&a, 0, IN);
-		fake_take(epoll, 8);
-		ck_assert(!emu_epoll_edge_available(epoll));
-		fake_file_wake(&a, IN, IN);
-		fake_del(epoll, &a.file, 4);
-		ck_assert(!emu_epoll_edge_available(epoll));
-	}
-	fake_watch(epoll, &a, IN | ET, 1);
-	ck_assert(emu_epoll_edge_available(epoll));
-	fake_mod(epoll, &a.file, 4, IN, 1);
-	ck_assert(!emu_epoll_edge_available(epoll));
-	fake_mod(epoll, &a.file, 4, IN | ONESHOT, 1);
-	ck_assert(emu_epoll_edge_available(epoll));
+	fake_watch(epoll, &a, IN | kinds[_i].bits, 1);
+	expect_on_list(false, false);
+	fake_file_wake(&a, IN, IN);
+	expect_on_list(edge, hidden);
+	fake_file_wake(&a, 0, IN);
+	expect_on_list(edge, hidden);
 	fake_take(epoll, 8);
-	ck_assert(!emu_epoll_edge_available(epoll));
+	expect_on_list(false, false);
+	fake_file_wake(&a, IN, IN);
+	fake_take_some(epoll, 8, 0);
+	expect_on_list(edge, hidden);
+	fake_del(epoll, &a.file, 4);
+	expect_on_list(false, false);
+	fake_watch(epoll, &a, IN | kinds[_i].bits, 1);
+	expect_on_list(edge, hidden);
+	emu_file_release(&a.file);
+	expect_on_list(false, false);
+}
+END_TEST
+
+START_TEST(mod_changes_the_kind_of_a_queued_item)
+{
+	a.bits = IN;
+	fake_watch(epoll, &a, IN | ET, 1);
+	expect_on_list(true, false);
+	fake_mod(epoll, &a.file, 4, IN, 1);
+	expect_on_list(false, false);
+	fake_mod(epoll, &a.file, 4, IN | ONESHOT, 1);
+	expect_on_list(false, true);
+	fake_mod(epoll, &a.file, 4, IN | ET, 1);
+	expect_on_list(true, false);
+	fake_take(epoll, 8);
+	expect_on_list(false, false);
 }
 END_TEST
 
@@ -368,7 +400,9 @@ int main(void)
 	tcase_add_test(tcase, d11_the_key_is_filtered_by_the_mask);
 	tcase_add_test(tcase, d12_err_and_hup_need_no_request_the_others_do);
 	tcase_add_test(tcase, x09_the_newest_registration_hears_first);
-	tcase_add_test(tcase, edges_on_the_ready_list_are_known);
+	tcase_add_loop_test(
+		tcase, the_kinds_of_queued_items_are_known, 0, NR_KINDS);
+	tcase_add_test(tcase, mod_changes_the_kind_of_a_queued_item);
 	tcase_add_test(tcase, t06_every_epoll_on_a_file_gets_the_event);
 	tcase_add_test(tcase, l04_a_file_that_goes_leaves_the_ready_list);
 	tcase_add_test(tcase, a_harvest_looks_at_the_ready_items_only);
