@@ -89,8 +89,8 @@ static bool put_units(struct channel *ch, struct stress_rng *rng)
 static bool put_bytes(struct channel *ch, struct stress_rng *rng)
 {
 	uint8_t buf[CHUNK * 2];
-	size_t len = 1 + stress_below(rng,
-				 stress_below(rng, 8) ? 300 : sizeof(buf) - 1);
+	static const unsigned bounds[] = {8, 300, 300, sizeof(buf)};
+	size_t len = 1 + stress_below(rng, bounds[stress_below(rng, 4)]);
 	uint64_t pos = atomic_load(&ch->produced);
 
 	for (size_t i = 0; i < len; i++)

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 
 #define WORKERS 3
 
@@ -130,6 +131,46 @@ static void calm(void)
 	under_storm(calm_turn);
 	must(stress_count_fds() == fds, "descriptors %d to %d", fds,
 		stress_count_fds());
+}
+
+static _Thread_local int small[5][2];
+
+static void open_small(void)
+{
+	x_pipe(small[0], 0);
+	x_pipe(small[1], O_NONBLOCK);
+	x_pair(small[2], SOCK_STREAM);
+	x_pair(small[3], SOCK_DGRAM);
+	x_nonblock(small[3][0]);
+	x_nonblock(small[3][1]);
+	small[4][0] = (int)good(open("/dev/zero", O_RDWR | O_CLOEXEC));
+	small[4][1] = (int)good(dup(small[4][0]));
+}
+
+/* Few bytes on other files: with room and data there is nothing to wait for */
+static void small_turn(struct storm_target *t)
+{
+	char text[8] = "1234567", back[8];
+
+	if (!small[0][1])
+		open_small();
+	atomic_store(&t->doing, "small reads and writes");
+	for (size_t i = 0; i < ARRAY_LEN(small); i++)
+		for (size_t len = 1; len <= 8; len += 7) {
+			long n = good(write(small[i][1], text, len));
+
+			must(n == (long)len, "wrote %ld of %zu", n, len);
+			n = good(read(small[i][0], back, len));
+			must(n == (long)len, "read %ld of %zu", n, len);
+			must(i == 4 || !memcmp(text, back, len), "wrong text");
+		}
+	bad(EAGAIN, read(small[1][0], back, 1));
+	bad(EAGAIN, read(small[3][0], back, 8));
+}
+
+static void small_io(void)
+{
+	under_storm(small_turn);
 }
 
 /* Each handler raises the next signal, which interrupts it at once. */
@@ -265,6 +306,7 @@ static void registers(void)
 
 static const struct stress_case cases[] = {
 	{"calm", calm},
+	{"small-io", small_io},
 	{"nested", nested},
 	{"registers", registers},
 	{NULL, NULL},
