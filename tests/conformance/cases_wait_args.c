@@ -17,7 +17,7 @@ CASE(w01_epfd_before_maxevents, .level = 4, .covers = "W01",
 	struct ep_event e;
 	long r = sys_epoll_wait(-1, &e, 0, 0);
 
-	/* VER: kernels before 6.13 looked at maxevents first. */
+	/* VER: older kernels looked at maxevents first. */
 	EITHER(r, -EBADF, -EINVAL);
 	if (r == -EINVAL)
 		conf_note("maxevents is checked before epfd here");
