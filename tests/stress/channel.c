@@ -156,9 +156,27 @@ bool channel_take(struct channel *ch, size_t max)
 	return true;
 }
 
+/* What is in it by the kernel's own account: a value lost, or a wake? */
+static void dump_counter(const struct channel *ch)
+{
+	char path[40], text[400];
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", ch->rfd);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+
+	text[n > 0 ? n : 0] = '\0';
+	char *count = strstr(text, "eventfd-count:");
+
+	if (count)
+		dprintf(2, "#  %.*s\n", (int)strcspn(count, "\n"), count);
+	if (fd >= 0)
+		close(fd);
+}
+
 void channel_dump(const struct channel *ch, unsigned count)
 {
-	for (unsigned i = 0; i < count; i++)
+	for (unsigned i = 0; i < count; i++) {
 		dprintf(2,
 			"# channel %u %s: in %llu, out %llu, %ld writes, "
 			"%ld armed, %ld delivered, owner %d\n",
@@ -168,4 +186,6 @@ void channel_dump(const struct channel *ch, unsigned count)
 			atomic_load(&ch[i].writes), atomic_load(&ch[i].armed),
 			atomic_load(&ch[i].delivered),
 			atomic_load(&ch[i].owner));
+		dump_counter(&ch[i]);
+	}
 }
