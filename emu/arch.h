@@ -78,6 +78,16 @@ extern const size_t emu_arch_code_size;
 int emu_arch_frame_call(const struct emu_sigframe *frame, const void *code);
 
 /*
+ * The number of the call that the frame is about to make, if the instruction
+ * at its instruction pointer, `code`, makes one; else -1.
+ */
+int emu_arch_frame_next_call(
+	const struct emu_sigframe *frame, const void *code);
+
+/* sizeof the instruction that makes a call. */
+extern const size_t emu_arch_insn_size;
+
+/*
  * For a thread in a ptrace stop on its way out of a call: ends the call with
  * this result, and does not run it again. A negative errno on failure.
  */

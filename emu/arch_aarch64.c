@@ -34,6 +34,7 @@ const uint64_t emu_arch_task_size = 1ull << 48;
 const size_t emu_arch_event_size = 16;
 const size_t emu_arch_frame_size = MC_PC + 8;
 const size_t emu_arch_frame_at_handler = 0;
+const size_t emu_arch_insn_size = INSN_SIZE;
 const size_t emu_arch_code_size = INSN_SIZE;
 
 enum emu_call_kind emu_arch_call(int nr)
@@ -134,6 +135,11 @@ int emu_arch_frame_call(const struct emu_sigframe *frame, const void *code)
 
 	memcpy(&insn, code, sizeof(insn));
 	return insn == SVC_0 ? frame->nr : -1;
+}
+
+int emu_arch_frame_next_call(const struct emu_sigframe *frame, const void *code)
+{
+	return emu_arch_frame_call(frame, code);
 }
 
 static int get_regs(pid_t tid, struct user_regs_struct *regs)

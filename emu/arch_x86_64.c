@@ -38,6 +38,7 @@ const uint64_t emu_arch_task_size = 0x7ffffffff000;
 const size_t emu_arch_event_size = 12;
 const size_t emu_arch_frame_size = UC_SIGMASK + 8;
 const size_t emu_arch_frame_at_handler = 8;
+const size_t emu_arch_insn_size = INSN_SIZE;
 const size_t emu_arch_code_size = CODE_SIZE;
 
 enum emu_call_kind emu_arch_call(int nr)
@@ -169,6 +170,13 @@ int emu_arch_frame_call(const struct emu_sigframe *frame, const void *code)
 	if (end[-7] == 0x48 && end[-6] == 0xc7 && end[-5] == 0xc0)
 		return immediate(end - 4); /* mov $nr,%rax */
 	return -1;
+}
+
+int emu_arch_frame_next_call(const struct emu_sigframe *frame, const void *code)
+{
+	const unsigned char *bytes = code;
+
+	return bytes[0] == 0x0f && bytes[1] == 0x05 ? (int)frame->result : -1;
 }
 
 int emu_arch_set_result(pid_t tid, int64_t result)

@@ -121,6 +121,8 @@ int emu_pwait_lend(struct emu_parked *parked, uint64_t mask)
 	pwait = calloc(1, sizeof(*pwait));
 	if (!pwait)
 		return 0;
+	/* Before it is traced: what is ignored is not kept then. */
+	pwait->pending = pending(thread) & ~mask;
 	rc = trace(PTRACE_SEIZE, thread->tid, 0, NULL);
 	if (rc < 0) {
 		emu_logf(parked->intercept->log,
@@ -145,7 +147,6 @@ int emu_pwait_lend(struct emu_parked *parked, uint64_t mask)
 		emu_parked_destroy(parked);
 		return 1;
 	}
-	pwait->pending = pending(thread) & ~mask;
 	if (get_mask(thread->tid, &pwait->old_mask) == 0)
 		set_mask(thread->tid, mask);
 	trace(PTRACE_CONT, thread->tid, 0, NULL);

@@ -93,7 +93,8 @@ static void park(struct emu_intercept *intercept, struct emu_call *call,
 	parked->counter_fd = object->counter_fd;
 	object->counter_fd = -1;
 	emu_wait_init(&parked->wait, woken);
-	emu_waitq_add(&emu_eventfd_file(object->eventfd)->waitq, &parked->wait);
+	emu_waitq_add_tail(
+		&emu_eventfd_file(object->eventfd)->waitq, &parked->wait);
 	/* It may have moved between the look and the queue. */
 	woken(&parked->wait, 0);
 }

@@ -24,11 +24,15 @@
  * nothing happened yet. If the frame says EINTR and the code before it shows
  * that the call was one that cannot fail so, it is run again: the signal came
  * just before the call. That includes rt_sigreturn() itself, which would
- * otherwise fail into the code behind it.
+ * otherwise fail into the code behind it. And if the frame is about to make a
+ * wait again, it fails.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
 #include "arch.h"
 #include "supervisor.h"
@@ -163,18 +167,46 @@ static bool mend(struct emu_sigframe *frame, const struct emu_voided *voided)
 	}
 }
 
+/* Would a read or write of the thread's eventfd not have slept? */
+static bool counter_moves(struct emu_intercept *intercept,
+	struct emu_thread *thread, enum emu_call_kind kind, int fd)
+{
+	struct emu_object *object;
+	uint32_t bit = kind == EMU_CALL_READ ? EPOLLIN : EPOLLOUT;
+	bool moves;
+	int copy = emu_target_fetch(thread, fd);
+
+	if (copy < 0)
+		return false;
+	moves = emu_fdtable_find_fetched(intercept->fdtable, thread, fd, copy,
+			EMU_KIND_EVENTFD, &object) == 1 &&
+		((fcntl(copy, F_GETFL) & O_NONBLOCK) ||
+			(emu_weak_poll(&object->weak) & bit));
+	close(copy);
+	return moves;
+}
+
+/* The timeout of a wait is 0. `args` as the thread has them. */
+static bool no_timeout(const struct emu_thread *thread, enum emu_call_kind kind,
+	const uint64_t *args)
+{
+	int64_t spec[2];
+
+	if (kind != EMU_CALL_EPOLL_PWAIT2)
+		return (uint32_t)args[3] == 0;
+	return args[3] &&
+	       emu_target_read(thread, args[3], spec, sizeof(spec)) == 0 &&
+	       spec[0] == 0 && spec[1] == 0;
+}
+
 /*
- * Does this call never fail with EINTR before it slept? `args` as the thread
- * has them. A read or write that is not an eventfd's may have slept in the
- * kernel.
+ * Is this a call that would not have slept, and so cannot fail with EINTR? A
+ * read or write that is not an eventfd's may have slept in the kernel.
  */
-static bool never_interrupted(struct emu_intercept *intercept,
+static bool never_sleeps(struct emu_intercept *intercept,
 	struct emu_thread *thread, enum emu_call_kind kind,
 	const uint64_t *args)
 {
-	struct emu_object *object;
-	int64_t spec[2];
-
 	switch (kind) {
 	case EMU_CALL_EPOLL_CREATE:
 	case EMU_CALL_EPOLL_CREATE1:
@@ -185,36 +217,29 @@ static bool never_interrupted(struct emu_intercept *intercept,
 		return true;
 	case EMU_CALL_EPOLL_WAIT:
 	case EMU_CALL_EPOLL_PWAIT:
-		return (uint32_t)args[3] == 0;
 	case EMU_CALL_EPOLL_PWAIT2:
-		return args[3] &&
-		       emu_target_read(thread, args[3], spec, sizeof(spec)) ==
-			       0 &&
-		       spec[0] == 0 && spec[1] == 0;
+		return no_timeout(thread, kind, args);
 	case EMU_CALL_READ:
 	case EMU_CALL_WRITE:
-		return args[2] == 8 && emu_fdtable_find(intercept->fdtable,
-					       thread, (int)(uint32_t)args[0],
-					       EMU_KIND_EVENTFD, &object) == 1;
+		return args[2] == 8 && counter_moves(intercept, thread, kind,
+					       (int)(uint32_t)args[0]);
 	default:
 		return false;
 	}
 }
 
-/* A frame of a call that went void before it was ever received. */
-static bool mend_unseen(struct emu_intercept *intercept,
+/* A call that went void before it was ever received, and failed. */
+static bool mend_failed(struct emu_intercept *intercept,
 	struct emu_thread *thread, struct emu_sigframe *frame)
 {
 	char code[16];
 	int nr;
 
-	if ((int64_t)frame->result != -EINTR)
-		return false;
 	if (emu_target_read(thread, frame->ip - emu_arch_code_size, code,
 		    emu_arch_code_size) < 0)
 		return false;
 	nr = emu_arch_frame_call(frame, code);
-	if (nr < 0 || !never_interrupted(intercept, thread, emu_arch_call(nr),
+	if (nr < 0 || !never_sleeps(intercept, thread, emu_arch_call(nr),
 			      frame->args))
 		return false;
 	/* The first argument is lost where the result took its place; only
@@ -223,6 +248,37 @@ static bool mend_unseen(struct emu_intercept *intercept,
 		return false;
 	emu_arch_frame_restart(frame, frame->ip, nr, frame->result);
 	return true;
+}
+
+/*
+ * One that will be made again. A wait may have been seen asleep when the
+ * signal came, and then it has to fail; that a handler ran is reason enough.
+ */
+static bool mend_restarting(
+	struct emu_thread *thread, struct emu_sigframe *frame)
+{
+	char code[16];
+	enum emu_call_kind kind;
+	int nr;
+
+	if (emu_target_read(thread, frame->ip, code, emu_arch_insn_size) < 0)
+		return false;
+	nr = emu_arch_frame_next_call(frame, code);
+	kind = nr < 0 ? EMU_CALL_OTHER : emu_arch_call(nr);
+	if ((kind != EMU_CALL_EPOLL_WAIT && kind != EMU_CALL_EPOLL_PWAIT &&
+		    kind != EMU_CALL_EPOLL_PWAIT2) ||
+		no_timeout(thread, kind, frame->args))
+		return false;
+	emu_arch_frame_return(frame, frame->ip + emu_arch_insn_size, -EINTR);
+	return true;
+}
+
+static bool mend_unseen(struct emu_intercept *intercept,
+	struct emu_thread *thread, struct emu_sigframe *frame)
+{
+	if ((int64_t)frame->result == -EINTR)
+		return mend_failed(intercept, thread, frame);
+	return mend_restarting(thread, frame);
 }
 
 static bool mend_frame(struct emu_intercept *intercept,
