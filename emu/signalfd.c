@@ -113,7 +113,7 @@ void emu_signalfd_look(
 		struct emu_watch *watch =
 			emu_container_of(pos, struct emu_watch, signalfds);
 
-		if (has_item(epoll, watch))
+		if (intercept->nested || has_item(epoll, watch))
 			look(watch);
 	}
 }
