@@ -26,6 +26,8 @@ struct emu_object {
 	uint64_t number; /* for people: epoll#1, eventfd#2 */
 	struct emu_weak weak; /* on the placeholder */
 	unsigned int pins; /* parked calls that need the object */
+	pid_t process; /* whose threads wait on it */
+	bool many; /* threads of several processes do */
 
 	/* EMU_KIND_EPOLL; see placeholder.c for the bell */
 	struct emu_epoll *epoll;

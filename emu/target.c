@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -170,6 +171,23 @@ int emu_target_status(
 	const struct emu_thread *thread, const char *name, uint64_t *value)
 {
 	return status_line(thread->tid, name, 16, value);
+}
+
+pid_t emu_target_process(struct emu_thread *thread)
+{
+	uint64_t tgid;
+
+	if (!thread->tgid && status_line(thread->tid, "Tgid", 10, &tgid) == 0)
+		thread->tgid = (pid_t)tgid;
+	return thread->tgid;
+}
+
+bool emu_target_killed(const struct emu_thread *thread)
+{
+	uint64_t pending;
+
+	return emu_target_status(thread, "SigPnd", &pending) < 0 ||
+	       (pending >> (SIGKILL - 1) & 1);
 }
 
 static int pidfd_open_thread(struct emu_threads *threads, pid_t tid)

@@ -30,6 +30,7 @@ struct emu_thread {
 	struct emu_source source; /* readable when the thread ended */
 	struct emu_threads *threads;
 	pid_t tid;
+	pid_t tgid; /* its process, or 0 until somebody asked */
 	int syscall_fd; /* /proc/TID/syscall, or -1 until it is needed */
 	int pidfd; /* of the thread; of its process on kernels before 6.9 */
 
@@ -90,6 +91,12 @@ int emu_target_fetch(struct emu_thread *thread, int fd);
  * (/proc/TID/syscall). -EAGAIN when it did not come to rest.
  */
 int emu_target_stack(struct emu_thread *thread, uint64_t *sp);
+
+/* The thread's process; 0 when it is gone. */
+pid_t emu_target_process(struct emu_thread *thread);
+
+/* Has the thread a SIGKILL that it has not died of yet? */
+bool emu_target_killed(const struct emu_thread *thread);
 
 /* A line `Name:\thex` of /proc/TID/status, such as "SigBlk". */
 int emu_target_status(

@@ -214,6 +214,27 @@ static void sleep_on(struct emu_parked *parked)
 		&parked->deadline, parked->at_ns);
 }
 
+/* Notes whether more than one process waits on the epoll. */
+static void note_process(struct emu_object *object, struct emu_thread *thread)
+{
+	pid_t process = emu_target_process(thread);
+
+	if (!object->process)
+		object->process = process;
+	object->many = object->many || object->process != process;
+}
+
+/*
+ * A thread that was killed still counts as waiting until it runs again to
+ * die. What it was given then would be lost to the other processes.
+ */
+static bool still_waits(const struct emu_parked *parked)
+{
+	return emu_parked_valid(parked) &&
+	       !(parked->object->many &&
+		       emu_target_killed(parked->call.thread));
+}
+
 static void park(struct emu_intercept *intercept, struct emu_call *call,
 	struct emu_object *object, const struct wait *wait)
 {
@@ -224,6 +245,7 @@ static void park(struct emu_intercept *intercept, struct emu_call *call,
 		return;
 	}
 	parked->at_ns = wait->at_ns;
+	note_process(object, call->thread);
 	if (wait->has_mask && emu_pwait_lend(parked, wait->mask))
 		return; /* it comes again, with the mask in force */
 	sleep_on(parked);
@@ -308,7 +330,7 @@ void emu_wait_serve(struct emu_parked *parked, bool expired)
 	int n;
 
 	emu_list_remove(&parked->woken_link);
-	if (!emu_parked_valid(parked)) {
+	if (!still_waits(parked)) {
 		if (parked->call.thread->pwait)
 			emu_epoll_wait_end(&parked->waiter, true);
 		else
