@@ -102,8 +102,10 @@ static void crashed(int signal, siginfo_t *info, void *context)
 
 	/* abort() and raise() come from here as well. */
 	if (info->si_code <= 0 && info->si_pid != getpid() &&
-		installed->foreign && installed->foreign(info))
+		installed->foreign && installed->foreign(info)) {
+		sigaddset(&((ucontext_t *)context)->uc_sigmask, signal);
 		return;
+	}
 	for (i = 0; i < sizeof(crashes) / sizeof(crashes[0]); i++)
 		sigaction(crashes[i], &fatal, NULL);
 	add(&text, installed->who);
@@ -122,6 +124,19 @@ static void crashed(int signal, siginfo_t *info, void *context)
 	kill(getpid(), signal);
 }
 
+void emu_backtrace_unblock(void)
+{
+	sigset_t set;
+	size_t i;
+
+	if (HAVE_SANITIZER)
+		return;
+	sigemptyset(&set);
+	for (i = 0; i < sizeof(crashes) / sizeof(crashes[0]); i++)
+		sigaddset(&set, crashes[i]);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
 void emu_backtrace_install(const struct emu_backtrace *backtrace)
 {
 	static char stack[STACK_BYTES];
@@ -130,17 +145,13 @@ void emu_backtrace_install(const struct emu_backtrace *backtrace)
 		.sa_sigaction = crashed,
 		.sa_flags = SA_SIGINFO | SA_ONSTACK,
 	};
-	sigset_t set;
 	size_t i;
 
 	if (HAVE_SANITIZER)
 		return;
 	installed = backtrace;
 	sigaltstack(&other, NULL);
-	sigemptyset(&set);
-	for (i = 0; i < sizeof(crashes) / sizeof(crashes[0]); i++) {
+	for (i = 0; i < sizeof(crashes) / sizeof(crashes[0]); i++)
 		sigaction(crashes[i], &action, NULL);
-		sigaddset(&set, crashes[i]);
-	}
-	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	emu_backtrace_unblock();
 }

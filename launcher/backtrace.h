@@ -11,8 +11,9 @@ struct emu_backtrace {
 	/* Takes one line; called in a signal handler. */
 	void (*line)(const char *text);
 	/*
-	 * For a signal that another process sent: true if it was dealt with
-	 * and is not a crash. NULL if every such signal is one.
+	 * For a signal that another process sent: true if it is not to be
+	 * taken for a crash. It is blocked then until the next
+	 * emu_backtrace_unblock(). NULL if every such signal is a crash.
 	 */
 	bool (*foreign)(const siginfo_t *info);
 };
@@ -22,5 +23,8 @@ struct emu_backtrace {
  * print where it was and then end it. Unblocks them. `backtrace` must last.
  */
 void emu_backtrace_install(const struct emu_backtrace *backtrace);
+
+/* Takes the signals up again that `foreign` said yes to. */
+void emu_backtrace_unblock(void);
 
 #endif

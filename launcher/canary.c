@@ -15,8 +15,8 @@
  * attach_pid() and __kill_pgrp_info(), read in 6.18), so the canary has got
  * its copy before the launcher process sees its own.
  *
- * SIGSTOP sent to the group stops the canary as well. It is then woken by a
- * SIGCONT, which is not counted: a stopped process has none pending.
+ * SIGSTOP sent to the group stops the canary as well. To be asked it is then
+ * woken by a SIGCONT, which is not counted: a stopped process has none pending.
  */
 #define _GNU_SOURCE
 #include "launcher/canary.h"
@@ -40,8 +40,8 @@ static _Noreturn void sit(int fd, pid_t launcher)
 {
 	static const struct timespec now;
 	uint32_t taken[EMU_CANARY_SIGNALS];
-	char question;
-	sigset_t all;
+	sigset_t all, most;
+	char with_sigcont;
 	int signal;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -52,9 +52,12 @@ static _Noreturn void sit(int fd, pid_t launcher)
 	emu_fds_close_others(&fd, 1);
 	emu_fds_leave_folder();
 	sigfillset(&all);
-	while (recv(fd, &question, sizeof(question), 0) > 0) {
+	most = all;
+	sigdelset(&most, SIGCONT);
+	while (recv(fd, &with_sigcont, sizeof(with_sigcont), 0) > 0) {
 		memset(taken, 0, sizeof(taken));
-		while ((signal = sigtimedwait(&all, NULL, &now)) > 0)
+		while ((signal = sigtimedwait(
+				with_sigcont ? &all : &most, NULL, &now)) > 0)
 			taken[signal]++;
 		send(fd, taken, sizeof(taken), MSG_NOSIGNAL);
 	}
@@ -95,28 +98,42 @@ bool emu_canary_alive(const struct emu_canary *canary)
 	return canary->pid > 0;
 }
 
-void emu_canary_refresh(struct emu_canary *canary)
+bool emu_canary_stands(const struct emu_canary *canary)
+{
+	return emu_canary_alive(canary) &&
+	       emu_tree_state(canary->pid, NULL) == 'T';
+}
+
+static void wake_if_stopped(struct emu_canary *canary)
+{
+	if (!emu_canary_stands(canary))
+		return;
+	canary->woken = true;
+	kill(canary->pid, SIGCONT);
+}
+
+void emu_canary_refresh(struct emu_canary *canary, bool with_sigcont)
 {
 	struct pollfd answer = {.fd = canary->fd, .events = POLLIN};
 	uint32_t taken[EMU_CANARY_SIGNALS];
-	bool woken = false;
+	char question;
 	int i;
 
 	if (!emu_canary_alive(canary))
 		return;
-	send(canary->fd, &(char){0}, 1, MSG_NOSIGNAL);
-	do {
-		if (emu_tree_state(canary->pid, NULL) != 'T')
-			continue;
-		woken = true;
-		kill(canary->pid, SIGCONT);
-	} while (poll(&answer, 1, LOOK_AGAIN_MS) <= 0);
+	wake_if_stopped(canary);
+	question = with_sigcont || canary->woken;
+	send(canary->fd, &question, sizeof(question), MSG_NOSIGNAL);
+	while (poll(&answer, 1, LOOK_AGAIN_MS) <= 0)
+		wake_if_stopped(canary);
 	if (recv(canary->fd, taken, sizeof(taken), 0) != sizeof(taken)) {
 		emu_canary_stop(canary);
 		return;
 	}
-	if (woken)
+	if (canary->woken && question) {
+		canary->woken = false;
 		taken[SIGCONT] = 0;
+	}
 	for (i = 0; i < EMU_CANARY_SIGNALS; i++)
 		canary->taken[i] += taken[i];
 }

@@ -12,6 +12,7 @@ enum { EMU_CANARY_SIGNALS = 65 };
 struct emu_canary {
 	pid_t pid; /* 0 when there is none */
 	int fd;
+	bool woken; /* by us: it has a SIGCONT that does not count */
 	/* Signals that the canary got and that were not asked for yet. */
 	uint32_t taken[EMU_CANARY_SIGNALS];
 };
@@ -26,8 +27,18 @@ void emu_canary_stop(struct emu_canary *canary);
 /* Whether there is (still) one to ask. */
 bool emu_canary_alive(const struct emu_canary *canary);
 
-/* Fetches what the canary got; call it after taking signals of one's own. */
-void emu_canary_refresh(struct emu_canary *canary);
+/*
+ * Whether it is stopped. It is so from a SIGSTOP of the group until a SIGCONT
+ * of the group or the next refresh.
+ */
+bool emu_canary_stands(const struct emu_canary *canary);
+
+/*
+ * Fetches what the canary got; call it after taking signals of one's own.
+ * SIGCONT stays where it is unless `with_sigcont`: a stop of the group takes
+ * back what is pending, from the canary as from its launcher.
+ */
+void emu_canary_refresh(struct emu_canary *canary, bool with_sigcont);
 
 /* Whether the canary got `signal` too, since the last time it said yes. */
 bool emu_canary_took(struct emu_canary *canary, int signal);

@@ -2,12 +2,12 @@
 /*
  * The control socket between the supervisor and the launcher process.
  *
- * One way only: the supervisor tells, the launcher process acts on it. The
- * socket keeps messages whole and in order; its closing tells either side
- * that the other is gone. The supervisor must never wait for the launcher,
- * which is stopped whenever the user stops the job while other processes of
- * the program run on; so what does not fit is queued, lines up to a limit,
- * changes of the program's state without one.
+ * The supervisor tells, the launcher process acts on it; the launcher's replies
+ * are single bytes about its own stops. The socket keeps messages whole and in
+ * order; its closing tells either side that the other is gone. The supervisor
+ * must never wait for the launcher, which is stopped whenever the user stops
+ * the job while other processes of the program run on; so what does not fit is
+ * queued, lines up to a limit, changes of the program's state without one.
  */
 #define _GNU_SOURCE
 #include "launcher/control.h"
@@ -38,6 +38,7 @@ struct emu_control {
 	int fd; /* -1 once the launcher is gone */
 	struct emu_list queue;
 	int queue_length;
+	void (*replied)(void *ctx, enum emu_reply reply);
 	void (*gone)(void *ctx);
 	void *ctx;
 };
@@ -66,9 +67,10 @@ int emu_control_receive(int fd, struct emu_message *message)
 {
 	ssize_t size;
 
+	/* ECONNRESET: a reply was not read. The messages come after it. */
 	do
 		size = recv(fd, message, sizeof(*message), MSG_DONTWAIT);
-	while (size < 0 && errno == EINTR);
+	while (size < 0 && (errno == EINTR || errno == ECONNRESET));
 	if (size < 0)
 		return errno == EAGAIN ? 0 : -EPIPE;
 	if (size <= (ssize_t)offsetof(struct emu_message, text))
@@ -105,6 +107,12 @@ static void close_control(struct emu_control *control)
 	drop_queue(control);
 }
 
+static void lose_launcher(struct emu_control *control)
+{
+	close_control(control);
+	control->gone(control->ctx);
+}
+
 /* Sends from the queue what the socket takes. */
 static void flush(struct emu_control *control)
 {
@@ -118,23 +126,33 @@ static void flush(struct emu_control *control)
 	emu_loop_modify(control->loop, control->fd, EPOLLIN, &control->source);
 }
 
+static void take_replies(struct emu_control *control)
+{
+	ssize_t size = 1;
+	char reply;
+
+	while (control->fd >= 0 && size > 0) {
+		size = recv(control->fd, &reply, sizeof(reply), MSG_DONTWAIT);
+		if (size > 0)
+			control->replied(control->ctx, reply);
+		else if (size == 0 || (errno != EAGAIN && errno != EINTR))
+			lose_launcher(control);
+	}
+}
+
 static void control_ready(struct emu_source *source, uint32_t events)
 {
 	struct emu_control *control =
 		emu_container_of(source, struct emu_control, source);
 
-	/* The launcher never sends, so this is the end. */
-	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
-		close_control(control);
-		control->gone(control->ctx);
-		return;
-	}
-	if (events & EPOLLOUT)
+	take_replies(control);
+	if (control->fd >= 0 && events & EPOLLOUT)
 		flush(control);
 }
 
-struct emu_control *emu_control_create(
-	struct emu_loop *loop, int fd, void (*gone)(void *ctx), void *ctx)
+struct emu_control *emu_control_create(struct emu_loop *loop, int fd,
+	void (*replied)(void *ctx, enum emu_reply reply),
+	void (*gone)(void *ctx), void *ctx)
 {
 	struct emu_control *control = calloc(1, sizeof(*control));
 
@@ -143,6 +161,7 @@ struct emu_control *emu_control_create(
 	control->source.ready = control_ready;
 	control->loop = loop;
 	control->fd = fd;
+	control->replied = replied;
 	control->gone = gone;
 	control->ctx = ctx;
 	emu_list_init(&control->queue);
@@ -199,6 +218,11 @@ void emu_control_destroy(struct emu_control *control)
 	if (control->fd >= 0)
 		close_control(control);
 	free(control);
+}
+
+void emu_control_reply(int fd, enum emu_reply reply)
+{
+	send(fd, &(char){reply}, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 void emu_control_send_now(int fd, const char *text)

@@ -13,6 +13,7 @@ enum emu_message_kind {
 	EMU_MESSAGE_STARTED, /* value: the program's pid; its pidfd comes as
 				the next message */
 	EMU_MESSAGE_STOPPED, /* value: by which signal */
+	EMU_MESSAGE_STOP, /* value: by which signal to stop now */
 	EMU_MESSAGE_ENDED, /* value: the program's wait status */
 	EMU_MESSAGE_ENDED_ALL, /* the same, and no descendant is left */
 };
@@ -25,6 +26,12 @@ struct emu_message {
 	char text[EMU_MESSAGE_TEXT + 1];
 };
 
+/* What the launcher answers; see mirror.c. */
+enum emu_reply {
+	EMU_REPLY_MAY_STOP = 's', /* it asks whether to stop itself */
+	EMU_REPLY_RUNS = 'r', /* it does not, or no more */
+};
+
 /*
  * The launcher's side: takes the next message. Returns 1, 0 when there is
  * none at the moment, or -EPIPE when the supervisor's end is closed and all
@@ -32,15 +39,21 @@ struct emu_message {
  */
 int emu_control_receive(int fd, struct emu_message *message);
 
+/* The launcher's side: never blocks. */
+void emu_control_reply(int fd, enum emu_reply reply);
+
 /*
  * The supervisor's side. Never blocks: what the socket does not take now (the
  * launcher may be stopped) is kept and sent later. `gone` is called from the
  * loop when the launcher's end is closed; all sending is then a no-op.
+ * `replied` is called for each reply.
  */
 struct emu_control;
 
-struct emu_control *emu_control_create(
-	struct emu_loop *loop, int fd, void (*gone)(void *ctx), void *ctx);
+struct emu_control *emu_control_create(struct emu_loop *loop, int fd,
+	void (*replied)(void *ctx, enum emu_reply reply),
+	void (*gone)(void *ctx), void *ctx);
+
 void emu_control_send(struct emu_control *control, enum emu_message_kind kind,
 	int value, const char *text);
 

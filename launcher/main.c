@@ -41,14 +41,14 @@ static int start_supervisor(const struct emu_launch *launch,
 
 	if (error == 0) {
 		mirror->control = control[0];
-		mirror->supervisor = fork();
-		if (mirror->supervisor == 0) {
+		mirror->relay.supervisor = fork();
+		if (mirror->relay.supervisor == 0) {
 			close(control[0]);
 			emu_supervise_run(
 				launch, inherited, control[1], launcher);
 		}
 		close(control[1]);
-		if (mirror->supervisor > 0)
+		if (mirror->relay.supervisor > 0)
 			return 0;
 		error = -errno;
 	}
@@ -81,8 +81,7 @@ int main(int argc, char **argv)
 	struct emu_canary canary;
 	struct emu_mirror mirror = {
 		.message_fd = STDERR_FILENO,
-		.program_pidfd = -1,
-		.canary = &canary,
+		.relay = {.program_pidfd = -1, .canary = &canary},
 	};
 	struct emu_log log = emu_message_log(&mirror.message_fd);
 	struct emu_inherited inherited;

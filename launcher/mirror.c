@@ -11,11 +11,20 @@
  * Stops. The program stops, its parent (the supervisor) learns of it, and
  * this process sends itself the same signal. When the shell continues the
  * job, both get SIGCONT. When only the program is continued, or is killed
- * while stopped, the supervisor sends a SIGCONT here. A message about a stop
- * may be old by the time it is read, so the program's state is looked at once
- * more: as the younger member of the group it is continued before this
- * process is. Should it be continued between the look and our own stop, the
- * supervisor's SIGCONT comes after that stop and ends it.
+ * while stopped, the supervisor sends a SIGCONT here.
+ *
+ *	launcher                    supervisor
+ *	                            the program stopped: "stopped"
+ *	look: it is; "may stop"
+ *	                            it still is, by signal n: "stop n"
+ *	look: it is; raise n        (if it is continued from here on: SIGCONT)
+ *	(stopped)
+ *	"runs"
+ *
+ * All this since word of a stop may be old when it is read: the shell may
+ * have continued the job, and the program stopped again by another signal.
+ * The look is sound for a SIGCONT to the group: as its younger member the
+ * program is continued before this process is.
  */
 #define _GNU_SOURCE
 #include "launcher/mirror.h"
@@ -42,24 +51,11 @@
 #include "launcher/tree.h"
 
 /* For the crash handler, which gets no context. */
-static const struct emu_mirror *crash_mirror;
+static int crash_message_fd;
 
 static void crash_line(const char *text)
 {
-	emu_message_write(crash_mirror->message_fd, text);
-}
-
-static int send_signal(
-	const struct emu_mirror *mirror, int signal, siginfo_t *info)
-{
-	return syscall(
-		SYS_pidfd_send_signal, mirror->program_pidfd, signal, info, 0);
-}
-
-/* kill -SEGV is meant for the program like any other signal. */
-static bool crash_foreign(const siginfo_t *info)
-{
-	return send_signal(crash_mirror, info->si_signo, NULL) == 0;
+	emu_message_write(crash_message_fd, text);
 }
 
 static void wait_for_supervisor(const struct emu_mirror *mirror)
@@ -67,7 +63,8 @@ static void wait_for_supervisor(const struct emu_mirror *mirror)
 	int status;
 
 	/* So that its time and the program's count as this process's. */
-	if (waitpid(mirror->supervisor, &status, 0) == mirror->supervisor &&
+	if (waitpid(mirror->relay.supervisor, &status, 0) ==
+			mirror->relay.supervisor &&
 		status != 0)
 		emu_message_write(mirror->message_fd,
 			"the supervisor failed while it ended; please report "
@@ -82,7 +79,7 @@ static _Noreturn void end_like(struct emu_mirror *mirror, int status)
 	sigset_t set;
 	int signal;
 
-	emu_canary_stop(mirror->canary);
+	emu_canary_stop(mirror->relay.canary);
 	if (!WIFSIGNALED(status))
 		_exit(WEXITSTATUS(status));
 	signal = WTERMSIG(status);
@@ -104,7 +101,7 @@ static _Noreturn void supervisor_gone(struct emu_mirror *mirror)
 	char text[128];
 	int status = 0;
 
-	waitpid(mirror->supervisor, &status, 0);
+	waitpid(mirror->relay.supervisor, &status, 0);
 	emu_tree_kill(getpid());
 	if (WIFSIGNALED(status))
 		snprintf(text, sizeof(text),
@@ -115,26 +112,15 @@ static _Noreturn void supervisor_gone(struct emu_mirror *mirror)
 		snprintf(text, sizeof(text),
 			"the supervisor gave up: the program was ended");
 	emu_message_write(mirror->message_fd, text);
-	emu_canary_stop(mirror->canary);
+	emu_canary_stop(mirror->relay.canary);
 	_exit(EMU_EXIT_FAILURE);
 }
 
-/* The canary's copies of what our own stop threw away, or never took. */
-static void forget_stop_signals(struct emu_canary *canary)
-{
-	emu_canary_refresh(canary);
-	emu_canary_forget(canary, SIGTSTP);
-	emu_canary_forget(canary, SIGTTIN);
-	emu_canary_forget(canary, SIGTTOU);
-}
-
-static void stop_like(struct emu_mirror *mirror, int signal)
+static void raise_stop(int signal)
 {
 	struct sigaction stop = {.sa_handler = SIG_DFL};
 	sigset_t set;
 
-	if (emu_tree_state(mirror->program, NULL) != 'T')
-		return;
 	sigaction(signal, &stop, NULL);
 	/*
 	 * Sent while blocked: it merges with the terminal's own one, if that
@@ -145,16 +131,39 @@ static void stop_like(struct emu_mirror *mirror, int signal)
 	sigaddset(&set, signal);
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	forget_stop_signals(mirror->canary);
+}
+
+/* Whether this process was stopped along with the program. */
+static bool got_stop_too(const struct emu_mirror *mirror, int signal)
+{
+	return signal == SIGSTOP && emu_canary_stands(mirror->relay.canary);
+}
+
+/* Whether the program is stopped and this process is to be, too. */
+static bool should_stop(struct emu_mirror *mirror, int signal)
+{
+	/* A SIGCONT that is here already makes word of a stop old. */
+	emu_relay_take(&mirror->relay);
+	return emu_tree_state(mirror->relay.program, NULL) == 'T' &&
+	       !got_stop_too(mirror, signal);
+}
+
+static void stop_like(struct emu_mirror *mirror, int signal)
+{
+	emu_relay_before_stop(&mirror->relay);
+	if (should_stop(mirror, signal))
+		raise_stop(signal);
+	emu_control_reply(mirror->control, EMU_REPLY_RUNS);
+	emu_relay_after_stop(&mirror->relay);
 }
 
 static void program_started(struct emu_mirror *mirror, pid_t program)
 {
 	char byte;
 
-	mirror->program = program;
-	emu_fds_receive(
-		mirror->control, &byte, sizeof(byte), &mirror->program_pidfd);
+	mirror->relay.program = program;
+	emu_fds_receive(mirror->control, &byte, sizeof(byte),
+		&mirror->relay.program_pidfd);
 }
 
 static void act(struct emu_mirror *mirror, const struct emu_message *message)
@@ -167,6 +176,10 @@ static void act(struct emu_mirror *mirror, const struct emu_message *message)
 		program_started(mirror, message->value);
 		break;
 	case EMU_MESSAGE_STOPPED:
+		if (should_stop(mirror, message->value))
+			emu_control_reply(mirror->control, EMU_REPLY_MAY_STOP);
+		break;
+	case EMU_MESSAGE_STOP:
 		stop_like(mirror, message->value);
 		break;
 	case EMU_MESSAGE_ENDED_ALL:
@@ -174,80 +187,6 @@ static void act(struct emu_mirror *mirror, const struct emu_message *message)
 		end_like(mirror, message->value);
 	case EMU_MESSAGE_ENDED:
 		end_like(mirror, message->value);
-	}
-}
-
-/* Whether the program is in the group that this process is in. */
-static bool same_group(const struct emu_mirror *mirror)
-{
-	return getpgid(mirror->program) == getpgrp();
-}
-
-/* Whether the program has got this very signal already, or must not. */
-static bool not_for_program(
-	const struct emu_mirror *mirror, const struct signalfd_siginfo *info)
-{
-	int signal = info->ssi_signo;
-	bool group;
-
-	if (!emu_canary_alive(mirror->canary)) {
-		if (signal == SIGCONT)
-			return emu_tree_state(mirror->program, NULL) != 'T';
-		return info->ssi_code == SI_KERNEL && same_group(mirror);
-	}
-	group = emu_canary_took(mirror->canary, signal);
-	/* What came of our own doing: a closed pipe, the supervisor's wake. */
-	if (info->ssi_code == SI_USER &&
-		(info->ssi_pid == (uint32_t)getpid() ||
-			info->ssi_pid == (uint32_t)mirror->supervisor))
-		return true;
-	return group && same_group(mirror);
-}
-
-static void pass_on(
-	const struct emu_mirror *mirror, const struct signalfd_siginfo *info)
-{
-	siginfo_t queued = {
-		.si_signo = info->ssi_signo,
-		.si_code = SI_QUEUE,
-	};
-
-	queued.si_pid = info->ssi_pid;
-	queued.si_uid = info->ssi_uid;
-	queued.si_value.sival_ptr = (void *)(uintptr_t)info->ssi_ptr;
-	send_signal(mirror, info->ssi_signo,
-		info->ssi_code == SI_QUEUE ? &queued : NULL);
-}
-
-static void reap_orphans(const struct emu_mirror *mirror)
-{
-	siginfo_t info;
-
-	/* Not the supervisor: its end is learnt from the control socket. */
-	for (;;) {
-		info.si_pid = 0;
-		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 ||
-			info.si_pid == 0 || info.si_pid == mirror->supervisor)
-			return;
-		waitpid(info.si_pid, NULL, 0);
-	}
-}
-
-static void take_signals(struct emu_mirror *mirror)
-{
-	struct signalfd_siginfo infos[16];
-	ssize_t size = read(mirror->signals, infos, sizeof(infos));
-	size_t count = size > 0 ? size / sizeof(infos[0]) : 0, i;
-
-	if (!count)
-		return;
-	emu_canary_refresh(mirror->canary);
-	for (i = 0; i < count; i++) {
-		/* The kernel's word of our own children is for us. */
-		if (infos[i].ssi_signo == SIGCHLD && infos[i].ssi_code > 0)
-			reap_orphans(mirror);
-		else if (!not_for_program(mirror, &infos[i]))
-			pass_on(mirror, &infos[i]);
 	}
 }
 
@@ -265,7 +204,8 @@ static void take_messages(struct emu_mirror *mirror)
 /* Lets go of all that was inherited, but where messages go. */
 static void detach(struct emu_mirror *mirror)
 {
-	int keep[] = {mirror->control, mirror->message_fd, mirror->canary->fd};
+	int keep[] = {
+		mirror->control, mirror->message_fd, mirror->relay.canary->fd};
 
 	emu_fds_drop_stdio(mirror->message_fd != STDERR_FILENO);
 	emu_fds_close_others(keep, sizeof(keep) / sizeof(keep[0]));
@@ -277,28 +217,28 @@ _Noreturn void emu_mirror_run(struct emu_mirror *mirror)
 	static struct emu_backtrace backtrace = {
 		.who = "epemu",
 		.line = crash_line,
-		.foreign = crash_foreign,
+		.foreign = emu_relay_postpone,
 	};
 	struct pollfd ready[2] = {
 		{.fd = mirror->control, .events = POLLIN},
 		{.fd = -1, .events = POLLIN},
 	};
 	sigset_t all;
+	int signals;
 
 	detach(mirror);
-	crash_mirror = mirror;
+	crash_message_fd = mirror->message_fd;
 	emu_backtrace_install(&backtrace);
 	sigfillset(&all);
-	mirror->signals = signalfd(-1, &all, SFD_NONBLOCK | SFD_CLOEXEC);
+	signals = signalfd(-1, &all, SFD_NONBLOCK | SFD_CLOEXEC);
 	for (;;) {
 		/* Before the program is there, signals wait for it. */
-		if (mirror->program_pidfd >= 0)
-			ready[1].fd = mirror->signals;
+		if (mirror->relay.program_pidfd >= 0)
+			ready[1].fd = signals;
 		if (poll(ready, 2, -1) < 0)
 			continue;
-		/* Signals first: a SIGCONT makes word of a stop old. */
 		if (ready[1].revents)
-			take_signals(mirror);
+			emu_relay_take(&mirror->relay);
 		if (ready[0].revents)
 			take_messages(mirror);
 	}

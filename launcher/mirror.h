@@ -3,18 +3,12 @@
 #ifndef EMU_MIRROR_H
 #define EMU_MIRROR_H
 
-#include <sys/types.h>
-
-#include "launcher/canary.h"
+#include "launcher/relay.h"
 
 struct emu_mirror {
 	int control; /* the supervisor's messages */
 	int message_fd; /* where ours go; standard error or a file */
-	int signals; /* signalfd */
-	int program_pidfd; /* -1 until the program's process is there */
-	pid_t program;
-	pid_t supervisor;
-	struct emu_canary *canary;
+	struct emu_relay relay;
 };
 
 /*

@@ -40,6 +40,7 @@
 #include "launcher/message.h"
 #include "launcher/needs.h"
 #include "launcher/program.h"
+#include "launcher/stops.h"
 #include "launcher/tree.h"
 
 enum { MOST_COUNTS = 64 };
@@ -50,6 +51,7 @@ struct supervisor {
 	struct emu_loop *loop;
 	struct emu_control *control;
 	struct emu_intercept *intercept; /* NULL before the filter stands */
+	struct emu_stops stops;
 	struct emu_source children;
 	struct emu_source channel_source;
 	int control_fd;
@@ -57,7 +59,6 @@ struct supervisor {
 	int its_end; /* the number of its end in the program's process */
 	int listener; /* our copy; the intercept owns another */
 	int children_fd;
-	int launcher_pidfd;
 	int program_pidfd;
 	pid_t program;
 	bool failed; /* epemu could not start the program */
@@ -218,9 +219,7 @@ static void tell_end(struct supervisor *supervisor, int status)
 	if (none_left(supervisor))
 		kind = EMU_MESSAGE_ENDED_ALL;
 	emu_control_send(supervisor->control, kind, status, "");
-	/* A stopped job that is killed has to end all the same. */
-	syscall(SYS_pidfd_send_signal, supervisor->launcher_pidfd, SIGCONT,
-		NULL, 0);
+	emu_stops_ended(&supervisor->stops);
 }
 
 static void program_ended(struct supervisor *supervisor, int status)
@@ -244,19 +243,38 @@ static void program_changed(struct supervisor *supervisor, int status)
 {
 	if (WIFEXITED(status) || WIFSIGNALED(status)) {
 		program_ended(supervisor, status);
-	} else if (WIFSTOPPED(status)) {
-		/* A stop that tracing made is nothing for the user to see. */
-		if (supervisor->intercept &&
-			emu_intercept_wait_status(supervisor->intercept,
-				supervisor->program, status))
-			return;
-		emu_control_send(supervisor->control, EMU_MESSAGE_STOPPED,
-			WSTOPSIG(status), "");
-	} else {
-		/* Wakes the launcher process if it is stopped as well. */
-		syscall(SYS_pidfd_send_signal, supervisor->launcher_pidfd,
-			SIGCONT, NULL, 0);
+	} else if (WIFCONTINUED(status)) {
+		emu_stops_continued(&supervisor->stops);
+	} else if (!supervisor->intercept ||
+		   !emu_intercept_wait_status(supervisor->intercept,
+			   supervisor->program, status)) {
+		/* Not a stop that tracing made: one for the user to see. */
+		emu_stops_stopped(&supervisor->stops, WSTOPSIG(status));
 	}
+}
+
+static void wait_for_children(struct supervisor *supervisor)
+{
+	int options = __WALL | WNOHANG | WUNTRACED | WCONTINUED;
+	int status;
+	pid_t pid;
+
+	while ((pid = wait4(-1, &status, options, NULL)) > 0) {
+		if (pid == supervisor->program)
+			program_changed(supervisor, status);
+		else if (supervisor->intercept)
+			emu_intercept_wait_status(
+				supervisor->intercept, pid, status);
+	}
+}
+
+static void launcher_replied(void *ctx, enum emu_reply reply)
+{
+	struct supervisor *supervisor = ctx;
+
+	if (reply == EMU_REPLY_MAY_STOP)
+		wait_for_children(supervisor);
+	emu_stops_replied(&supervisor->stops, reply);
 }
 
 static void children_ready(struct emu_source *source, uint32_t events)
@@ -264,20 +282,11 @@ static void children_ready(struct emu_source *source, uint32_t events)
 	struct supervisor *supervisor =
 		emu_container_of(source, struct supervisor, children);
 	struct signalfd_siginfo info;
-	int status;
-	pid_t pid;
 
 	(void)events;
 	while (read(supervisor->children_fd, &info, sizeof(info)) > 0)
 		;
-	while ((pid = wait4(-1, &status,
-			__WALL | WNOHANG | WUNTRACED | WCONTINUED, NULL)) > 0) {
-		if (pid == supervisor->program)
-			program_changed(supervisor, status);
-		else if (supervisor->intercept)
-			emu_intercept_wait_status(
-				supervisor->intercept, pid, status);
-	}
+	wait_for_children(supervisor);
 }
 
 /* The most open files that we may have: each watched file takes some. */
@@ -330,7 +339,7 @@ static void detach(struct supervisor *supervisor)
 		supervisor->control_fd,
 		supervisor->channel,
 		supervisor->launch->log_fd,
-		supervisor->launcher_pidfd,
+		supervisor->stops.launcher_pidfd,
 		supervisor->program_pidfd,
 	};
 
@@ -373,10 +382,16 @@ static int set_up_loop(struct supervisor *supervisor)
 	supervisor->loop = emu_loop_create();
 	if (!supervisor->loop)
 		return -errno;
-	supervisor->control = emu_control_create(supervisor->loop,
-		supervisor->control_fd, launcher_gone, supervisor);
+	supervisor->control =
+		emu_control_create(supervisor->loop, supervisor->control_fd,
+			launcher_replied, launcher_gone, supervisor);
 	if (!supervisor->control)
 		return -ENOMEM;
+	supervisor->stops.loop = supervisor->loop;
+	supervisor->stops.control = supervisor->control;
+	supervisor->stops.program = supervisor->program;
+	if (emu_stops_init(&supervisor->stops) < 0)
+		return -EMFILE;
 	supervisor->children.ready = children_ready;
 	supervisor->channel_source.ready = channel_ready;
 	if (emu_loop_add(supervisor->loop, supervisor->children_fd, EPOLLIN,
@@ -422,13 +437,14 @@ _Noreturn void emu_supervise_run(const struct emu_launch *launch,
 		.launch = launch,
 		.log = {.line = log_line, .ctx = &supervisor},
 		.control_fd = control,
+		.stops.launcher = launcher,
 		.listener = -1,
 	};
 	supervisor.program = fork_program(&supervisor, inherited);
 	if (supervisor.program < 0)
 		fail_early(control, "cannot start the program's process",
 			supervisor.program);
-	supervisor.launcher_pidfd =
+	supervisor.stops.launcher_pidfd =
 		emu_fds_raise(syscall(SYS_pidfd_open, launcher, 0));
 	detach(&supervisor);
 	error = set_up_loop(&supervisor);
@@ -440,6 +456,7 @@ _Noreturn void emu_supervise_run(const struct emu_launch *launch,
 		fail_early(control, "the supervisor's loop failed", error);
 	if (supervisor.intercept)
 		emu_intercept_destroy(supervisor.intercept);
+	emu_stops_finish(&supervisor.stops);
 	emu_control_destroy(supervisor.control);
 	emu_loop_destroy(supervisor.loop);
 	exit(0);

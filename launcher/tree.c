@@ -14,7 +14,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +56,25 @@ char emu_tree_state(pid_t pid, pid_t *parent)
 	if (parent)
 		*parent = ppid;
 	return state;
+}
+
+bool emu_tree_stopped(pid_t pid)
+{
+	char path[32], line[128];
+	unsigned long long pending;
+	bool stopped = false;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	file = fopen(path, "re");
+	while (file && !stopped && fgets(line, sizeof(line), file))
+		if (sscanf(line, "SigPnd: %llx", &pending) == 1 ||
+			sscanf(line, "ShdPnd: %llx", &pending) == 1)
+			stopped = pending & 1ull << (SIGSTOP - 1);
+	if (file)
+		fclose(file);
+	/* Last, for what was pending may have been taken meanwhile. */
+	return stopped || emu_tree_state(pid, NULL) == 'T';
 }
 
 /* Makes room for one more. Returns false without memory. */

@@ -3,6 +3,7 @@
 #ifndef EMU_TREE_H
 #define EMU_TREE_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 /*
@@ -10,6 +11,9 @@
  * that is not NULL. Returns '\0' when there is no such process.
  */
 char emu_tree_state(pid_t pid, pid_t *parent);
+
+/* Whether `pid` is stopped, or about to be by a SIGSTOP that it got. */
+bool emu_tree_stopped(pid_t pid);
 
 /*
  * Kills all descendants of `root`, but not `root` itself. The caller must

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: MIT
+"""What the launcher's tests share.
+
+Each test file takes the path of epemu as its first argument or from the
+environment variable EPEMU. What a test compares it first gets from the bare
+kernel, by running the same program without epemu: that is the oracle.
+
+Every process that a test starts carries a mark in its environment. After each
+test none with that mark may be left.
+"""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+import unittest
+import uuid
+
+LIMIT_S = 60
+MARK = "EPEMU_TEST_MARK"
+EPEMU = os.path.abspath(sys.argv.pop(1) if len(sys.argv) > 1 and
+                        not sys.argv[1].startswith("-")
+                        else os.environ.get("EPEMU", "epemu"))
+HERE = os.path.dirname(os.path.abspath(__file__))
+PYTHON = sys.executable
+
+
+def wait_until(condition, what, limit_s=LIMIT_S):
+    """Waits for something that sends no event; returns its true value."""
+    deadline = time.monotonic() + limit_s
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {limit_s} s: {what}")
+        time.sleep(0.005)
+
+
+def read_file(path):
+    """The file's text, or None: a process may go at any moment."""
+    try:
+        with open(path, "rb") as file:
+            return file.read().decode(errors="replace")
+    except OSError:
+        return None
+
+
+def stat_of(pid):
+    """(comm, state, ppid, pgrp, session) of a process, or None."""
+    text = read_file(f"/proc/{pid}/stat")
+    if not text:
+        return None
+    rest = text[text.rindex(")") + 2:].split()
+    return (text[text.index("(") + 1:text.rindex(")")], rest[0],
+            int(rest[1]), int(rest[2]), int(rest[3]))
+
+
+def state(pid):
+    """The state letter, or None."""
+    stat = stat_of(pid)
+    return stat[1] if stat else None
+
+
+def is_stopped(pid):
+    return state(pid) == "T"
+
+
+def is_gone(pid):
+    return state(pid) in (None, "Z", "X")
+
+
+def children(pid):
+    """{pid: comm} of the living children."""
+    found = {}
+    for name in os.listdir("/proc"):
+        stat = stat_of(name) if name.isdigit() else None
+        if stat and stat[2] == pid and stat[1] not in "ZX":
+            found[int(name)] = stat[0]
+    return found
+
+
+def supervisor_of(launcher):
+    """The pid of the launcher's supervisor, once it is there."""
+    def look():
+        return [pid for pid, comm in children(launcher).items()
+                if comm == "epemu-serve"]
+    return wait_until(look, "a supervisor")[0]
+
+
+def program_of(launcher):
+    """The pid of the program that runs under this launcher."""
+    supervisor = supervisor_of(launcher)
+
+    def look():
+        return [pid for pid, comm in children(supervisor).items()
+                if comm != "epemu"]
+    return wait_until(look, "a program")[0]
+
+
+class SigVal(ctypes.Union):
+    _fields_ = [("sival_int", ctypes.c_int), ("sival_ptr", ctypes.c_void_p)]
+
+
+def sigqueue(pid, number, value):
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.sigqueue.argtypes = [ctypes.c_int, ctypes.c_int, SigVal]
+    if libc.sigqueue(pid, number, SigVal(sival_int=value)) < 0:
+        raise OSError(ctypes.get_errno(), "sigqueue")
+
+
+def has_address_sanitizer():
+    with open(EPEMU, "rb") as file:
+        return b"__asan_init" in file.read()
+
+
+class TestCase(unittest.TestCase):
+    """Starts programs natively and under epemu, and cleans up after both."""
+
+    maxDiff = None
+
+    def setUp(self):
+        self.mark = uuid.uuid4().hex
+        self.env = dict(os.environ, LC_ALL="C", **{MARK: self.mark})
+        self.addCleanup(self.check_nothing_left)
+
+    def marked(self):
+        """Processes with this test's mark, as {pid: command line}."""
+        found = {}
+        needle = f"{MARK}={self.mark}"
+        for name in os.listdir("/proc"):
+            if not name.isdigit() or int(name) == os.getpid():
+                continue
+            if needle in (read_file(f"/proc/{name}/environ") or "") \
+                    and not is_gone(int(name)):
+                found[int(name)] = (stat_of(name) or ("?",))[0] + ": " + \
+                    (read_file(f"/proc/{name}/cmdline") or "?")
+        return found
+
+    def check_nothing_left(self, limit_s=LIMIT_S):
+        deadline = time.monotonic() + limit_s
+        while (left := self.marked()) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        for pid in left:
+            os.kill(pid, signal.SIGKILL)
+        self.assertEqual(left, {}, "processes were left over")
+
+    def ways(self):
+        """("native", []) first, then ("epemu", [EPEMU])."""
+        for name, prefix in (("native", []), ("epemu", [EPEMU])):
+            with self.subTest(way=name):
+                yield prefix
+
+    def run_it(self, argv, **more):
+        """Runs to the end; output is text. A hang fails."""
+        more.setdefault("stdin", subprocess.DEVNULL)
+        more.setdefault("stdout", subprocess.PIPE)
+        more.setdefault("stderr", subprocess.PIPE)
+        more.setdefault("env", self.env)
+        return subprocess.run(argv, text=True, timeout=LIMIT_S, check=False,
+                              **more)
+
+    def assert_same(self, argv, **more):
+        """Status and output are those of the native run. Returns that."""
+        native = self.run_it(argv, **more)
+        ours = self.run_it([EPEMU] + argv, **more)
+        self.assertEqual(
+            (ours.returncode, ours.stdout, ours.stderr),
+            (native.returncode, native.stdout, native.stderr), argv)
+        return native
+
+    def start(self, argv, **more):
+        """Starts in a process group of its own; killed in the end."""
+        more.setdefault("stdin", subprocess.DEVNULL)
+        more.setdefault("stdout", subprocess.PIPE)
+        more.setdefault("env", self.env)
+        process = subprocess.Popen(argv, text=True, process_group=0, **more)
+        self.addCleanup(self.finish, process)
+        return process
+
+    @staticmethod
+    def finish(process):
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream:
+                stream.close()
+        if process.poll() is None:
+            process.kill()
+            process.wait(LIMIT_S)
+
+
+def main():
+    unittest.main(verbosity=2)
