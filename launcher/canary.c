@@ -116,13 +116,16 @@ void emu_canary_refresh(struct emu_canary *canary, bool with_sigcont)
 {
 	struct pollfd answer = {.fd = canary->fd, .events = POLLIN};
 	uint32_t taken[EMU_CANARY_SIGNALS];
+	bool was_woken;
 	char question;
 	int i;
 
 	if (!emu_canary_alive(canary))
 		return;
 	wake_if_stopped(canary);
-	question = with_sigcont || canary->woken;
+	was_woken = canary->woken;
+	canary->woken = false;
+	question = with_sigcont || was_woken;
 	send(canary->fd, &question, sizeof(question), MSG_NOSIGNAL);
 	while (poll(&answer, 1, LOOK_AGAIN_MS) <= 0)
 		wake_if_stopped(canary);
@@ -130,10 +133,9 @@ void emu_canary_refresh(struct emu_canary *canary, bool with_sigcont)
 		emu_canary_stop(canary);
 		return;
 	}
-	if (canary->woken && question) {
-		canary->woken = false;
+	/* One sent while it answered may come with the next answer. */
+	if (was_woken || canary->woken)
 		taken[SIGCONT] = 0;
-	}
 	for (i = 0; i < EMU_CANARY_SIGNALS; i++)
 		canary->taken[i] += taken[i];
 }
