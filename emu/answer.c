@@ -31,6 +31,7 @@ int emu_answer(struct emu_intercept *intercept, const struct emu_call *call,
 
 	if (rc < 0)
 		return -ENOENT;
+	emu_voided_note_answer(intercept, call, result);
 	emu_answer_count(intercept, call, result);
 	return 0;
 }

@@ -144,6 +144,7 @@ static void listener_ready(struct emu_source *source, uint32_t events)
 		 * A call went void before it was received, so this one may be
 		 * younger than the wake-ups that were fetched: look again.
 		 */
+		intercept->unseen++;
 		emu_loop_drain(intercept->loop);
 		settle(&intercept->settle);
 	}

@@ -30,8 +30,10 @@
 #include <stdlib.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "arch.h"
+#include "guard.h"
 #include "supervisor.h"
 
 struct emu_pwait {
@@ -62,14 +64,17 @@ static void let_go(pid_t tid, int sig)
 	trace(PTRACE_DETACH, tid, 0, (void *)(intptr_t)sig);
 }
 
-/* Waits for the thread's next stop; false when it ended instead. */
+/*
+ * Waits for the thread's next stop; false when it ended instead. Should it
+ * have gone to sleep in another call, it is interrupted there.
+ */
 static bool wait_stop(pid_t tid, int *status)
 {
 	pid_t pid;
 
-	do {
-		pid = waitpid(tid, status, __WALL);
-	} while (pid < 0 && errno == EINTR);
+	emu_guard_arm();
+	while ((pid = waitpid(tid, status, __WALL)) < 0 && errno == EINTR)
+		trace(PTRACE_INTERRUPT, tid, 0, NULL);
 	return pid == tid && WIFSTOPPED(*status);
 }
 
@@ -106,6 +111,14 @@ static uint64_t pending(const struct emu_thread *thread)
 	return own | shared;
 }
 
+static bool traced_by_us(const struct emu_thread *thread)
+{
+	uint64_t tracer = 0;
+
+	return emu_target_number(thread, "TracerPid", &tracer) == 0 &&
+	       tracer == (uint64_t)getpid();
+}
+
 int emu_pwait_lend(struct emu_parked *parked, uint64_t mask)
 {
 	struct emu_thread *thread = parked->call.thread;
@@ -124,14 +137,13 @@ int emu_pwait_lend(struct emu_parked *parked, uint64_t mask)
 	/* Before it is traced: what is ignored is not kept then. */
 	pwait->pending = pending(thread) & ~mask;
 	rc = trace(PTRACE_SEIZE, thread->tid, 0, NULL);
-	if (rc < 0) {
+	if (rc < 0 && !traced_by_us(thread)) {
 		emu_logf(parked->intercept->log,
 			"thread %d cannot be traced for the signal mask of "
-			"%s (is a debugger attached?); it waits with its own "
-			"mask",
+			"%s, which fails with EPERM: is a debugger attached?",
 			(int)thread->tid, emu_call_name(parked->call.kind));
 		free(pwait);
-		return 0;
+		return -EPERM;
 	}
 	thread->pwait = pwait;
 	trace(PTRACE_INTERRUPT, thread->tid, 0, NULL);
@@ -252,6 +264,13 @@ bool emu_pwait_status(
 	struct emu_intercept *intercept, struct emu_thread *thread, int status)
 {
 	(void)intercept;
+	if (!thread->pwait && WIFSTOPPED(status))
+		return trace(PTRACE_DETACH, thread->tid, 0,
+			       (void *)(intptr_t)(is_event_stop(status)
+							  ? 0
+							  : WSTOPSIG(
+								    status))) ==
+		       0;
 	if (!thread->pwait)
 		return false;
 	if (!WIFSTOPPED(status)) {

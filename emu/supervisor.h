@@ -49,6 +49,7 @@ struct emu_intercept {
 	struct emu_deadline signalfd_tick;
 	size_t since_sweep; /* objects and watches made since all were seen */
 	size_t swept; /* looked at in the sweep under way */
+	uint64_t unseen; /* calls that went void before they were received */
 	uint64_t next_id; /* the cookie that the next call should have */
 	size_t nested; /* epolls were added to epolls */
 	bool warned_32bit;
@@ -154,6 +155,9 @@ bool emu_parked_valid(const struct emu_parked *parked);
 void emu_voided_add(struct emu_thread *thread, const struct emu_call *call,
 	enum emu_void why, int64_t result);
 void emu_voided_clear(struct emu_thread *thread);
+/* The kernel took this answer; see voided.c for what that is worth. */
+void emu_voided_note_answer(struct emu_intercept *intercept,
+	const struct emu_call *call, int64_t result);
 /*
  * A call comes from a thread: settles what it says about an earlier call of
  * that thread. True when that answered it.
@@ -166,8 +170,8 @@ void emu_call_rt_sigreturn(struct emu_intercept *, struct emu_call *);
 /*
  * Lends `mask` to the thread of a call that is about to sleep. 1: the call is
  * void and comes again, to sleep with the mask in force (`parked` may be gone
- * by then); 0: the mask is the thread's own already, or cannot be lent: the
- * call sleeps as it is.
+ * by then); 0: the mask is the thread's own already, the call sleeps as it is;
+ * negative: an errno for the program.
  */
 int emu_pwait_lend(struct emu_parked *parked, uint64_t mask);
 /*

@@ -173,6 +173,12 @@ int emu_target_status(
 	return status_line(thread->tid, name, 16, value);
 }
 
+int emu_target_number(
+	const struct emu_thread *thread, const char *name, uint64_t *value)
+{
+	return status_line(thread->tid, name, 10, value);
+}
+
 pid_t emu_target_process(struct emu_thread *thread)
 {
 	uint64_t tgid;

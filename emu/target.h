@@ -19,6 +19,7 @@
 
 struct emu_parked;
 struct emu_voided;
+struct emu_answers;
 struct emu_pwait;
 
 /*
@@ -38,6 +39,7 @@ struct emu_thread {
 	struct emu_parked *parked; /* the call that waits for its answer */
 	struct emu_voided
 		*voided; /* calls that signals cut off, newest first */
+	struct emu_answers *answers; /* the latest, which may be lost */
 	struct emu_pwait *pwait; /* a signal mask that is lent to it */
 };
 
@@ -97,6 +99,10 @@ pid_t emu_target_process(struct emu_thread *thread);
 
 /* Has the thread a SIGKILL that it has not died of yet? */
 bool emu_target_killed(const struct emu_thread *thread);
+
+/* The same for a line with a decimal number, such as "TracerPid". */
+int emu_target_number(
+	const struct emu_thread *thread, const char *name, uint64_t *value);
 
 /* A line `Name:\thex` of /proc/TID/status, such as "SigBlk". */
 int emu_target_status(

@@ -29,9 +29,10 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "arch.h"
@@ -47,6 +48,42 @@ struct emu_voided {
 	int64_t result;
 	bool fresh; /* its thread made no call since */
 };
+
+/*
+ * The latest answers to a thread. The kernel takes an answer also when a
+ * signal has ended the thread's sleep already but the thread has not run yet
+ * (seccomp_do_user_notification() goes by what ended the sleep): then the
+ * call fails or is made again, although it was answered.
+ */
+#define ANSWERS 4
+
+struct emu_answers {
+	unsigned int next;
+	struct {
+		struct emu_call call;
+		int64_t result;
+		uint64_t unseen; /* intercept->unseen at that time */
+		bool given;
+	} answers[ANSWERS];
+};
+
+void emu_voided_note_answer(struct emu_intercept *intercept,
+	const struct emu_call *call, int64_t result)
+{
+	struct emu_answers *answers = call->thread->answers;
+
+	if (!answers) {
+		answers = calloc(1, sizeof(*answers));
+		call->thread->answers = answers;
+	}
+	if (!answers)
+		return;
+	answers->answers[answers->next].call = *call;
+	answers->answers[answers->next].result = result;
+	answers->answers[answers->next].unseen = intercept->unseen;
+	answers->answers[answers->next].given = true;
+	answers->next = (answers->next + 1) % ANSWERS;
+}
 
 void emu_voided_add(struct emu_thread *thread, const struct emu_call *call,
 	enum emu_void why, int64_t result)
@@ -80,6 +117,8 @@ void emu_voided_clear(struct emu_thread *thread)
 {
 	while (thread->voided)
 		pop(thread);
+	free(thread->answers);
+	thread->answers = NULL;
 }
 
 /* The thread left the call that it was parked in. */
@@ -167,23 +206,26 @@ static bool mend(struct emu_sigframe *frame, const struct emu_voided *voided)
 	}
 }
 
-/* Would a read or write of the thread's eventfd not have slept? */
-static bool counter_moves(struct emu_intercept *intercept,
+/* Would a read or write of the thread's descriptor not have slept? */
+static bool never_blocks(
 	struct emu_thread *thread, enum emu_call_kind kind, int fd)
 {
-	struct emu_object *object;
-	uint32_t bit = kind == EMU_CALL_READ ? EPOLLIN : EPOLLOUT;
-	bool moves;
-	int copy = emu_target_fetch(thread, fd);
+	struct pollfd pollfd = {
+		.events = kind == EMU_CALL_READ ? POLLIN : POLLOUT,
+	};
+	struct stat st;
+	bool never;
+	int flags;
 
-	if (copy < 0)
-		return false;
-	moves = emu_fdtable_find_fetched(intercept->fdtable, thread, fd, copy,
-			EMU_KIND_EVENTFD, &object) == 1 &&
-		((fcntl(copy, F_GETFL) & O_NONBLOCK) ||
-			(emu_weak_poll(&object->weak) & bit));
-	close(copy);
-	return moves;
+	pollfd.fd = emu_target_fetch(thread, fd);
+	if (pollfd.fd < 0)
+		return true; /* not open: that is what it should say */
+	flags = fcntl(pollfd.fd, F_GETFL);
+	never = (flags >= 0 && (flags & O_NONBLOCK)) ||
+		(fstat(pollfd.fd, &st) == 0 && S_ISREG(st.st_mode)) ||
+		poll(&pollfd, 1, 0) > 0;
+	close(pollfd.fd);
+	return never;
 }
 
 /* The timeout of a wait is 0. `args` as the thread has them. */
@@ -199,12 +241,8 @@ static bool no_timeout(const struct emu_thread *thread, enum emu_call_kind kind,
 	       spec[0] == 0 && spec[1] == 0;
 }
 
-/*
- * Is this a call that would not have slept, and so cannot fail with EINTR? A
- * read or write that is not an eventfd's may have slept in the kernel.
- */
-static bool never_sleeps(struct emu_intercept *intercept,
-	struct emu_thread *thread, enum emu_call_kind kind,
+/* Is this a call that would not have slept, and so cannot fail with EINTR? */
+static bool never_sleeps(struct emu_thread *thread, enum emu_call_kind kind,
 	const uint64_t *args)
 {
 	switch (kind) {
@@ -221,16 +259,15 @@ static bool never_sleeps(struct emu_intercept *intercept,
 		return no_timeout(thread, kind, args);
 	case EMU_CALL_READ:
 	case EMU_CALL_WRITE:
-		return args[2] == 8 && counter_moves(intercept, thread, kind,
-					       (int)(uint32_t)args[0]);
+		return args[2] == 8 &&
+		       never_blocks(thread, kind, (int)(uint32_t)args[0]);
 	default:
 		return false;
 	}
 }
 
 /* A call that went void before it was ever received, and failed. */
-static bool mend_failed(struct emu_intercept *intercept,
-	struct emu_thread *thread, struct emu_sigframe *frame)
+static bool mend_failed(struct emu_thread *thread, struct emu_sigframe *frame)
 {
 	char code[16];
 	int nr;
@@ -239,8 +276,7 @@ static bool mend_failed(struct emu_intercept *intercept,
 		    emu_arch_code_size) < 0)
 		return false;
 	nr = emu_arch_frame_call(frame, code);
-	if (nr < 0 || !never_sleeps(intercept, thread, emu_arch_call(nr),
-			      frame->args))
+	if (nr < 0 || !never_sleeps(thread, emu_arch_call(nr), frame->args))
 		return false;
 	/* The first argument is lost where the result took its place; only
 	 * rt_sigreturn(), which has none, can be run again there. */
@@ -273,11 +309,38 @@ static bool mend_restarting(
 	return true;
 }
 
+/*
+ * A call whose answer was lost gets it now. That it is this call and not a
+ * later one of the same kind is certain only if no call went void unseen
+ * since.
+ */
+static bool mend_answered(struct emu_intercept *intercept,
+	struct emu_thread *thread, struct emu_sigframe *frame)
+{
+	struct emu_answers *answers = thread->answers;
+
+	for (unsigned int i = 1; answers && i <= ANSWERS; i++) {
+		unsigned int at = (answers->next + ANSWERS - i) % ANSWERS;
+
+		if (!answers->answers[at].given ||
+			answers->answers[at].unseen != intercept->unseen ||
+			!frame_matches(frame, &answers->answers[at].call))
+			continue;
+		answers->answers[at].given = false;
+		emu_arch_frame_return(frame, answers->answers[at].call.ip,
+			answers->answers[at].result);
+		return true;
+	}
+	return false;
+}
+
 static bool mend_unseen(struct emu_intercept *intercept,
 	struct emu_thread *thread, struct emu_sigframe *frame)
 {
+	if (mend_answered(intercept, thread, frame))
+		return true;
 	if ((int64_t)frame->result == -EINTR)
-		return mend_failed(intercept, thread, frame);
+		return mend_failed(thread, frame);
 	return mend_restarting(thread, frame);
 }
 

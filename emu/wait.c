@@ -239,6 +239,7 @@ static void park(struct emu_intercept *intercept, struct emu_call *call,
 	struct emu_object *object, const struct wait *wait)
 {
 	struct emu_parked *parked = emu_parked_create(intercept, call, object);
+	int lent;
 
 	if (!parked) {
 		emu_answer_plain(intercept, call, -ENOMEM);
@@ -246,9 +247,13 @@ static void park(struct emu_intercept *intercept, struct emu_call *call,
 	}
 	parked->at_ns = wait->at_ns;
 	note_process(object, call->thread);
-	if (wait->has_mask && emu_pwait_lend(parked, wait->mask))
-		return; /* it comes again, with the mask in force */
-	sleep_on(parked);
+	lent = wait->has_mask ? emu_pwait_lend(parked, wait->mask) : 0;
+	if (lent < 0) {
+		emu_parked_destroy(parked);
+		emu_answer_plain(intercept, call, lent);
+	} else if (lent == 0) {
+		sleep_on(parked);
+	} /* else it comes again, with the mask in force */
 }
 
 void emu_call_epoll_wait(struct emu_intercept *intercept, struct emu_call *call)

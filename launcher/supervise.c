@@ -118,9 +118,10 @@ static void launcher_gone(void *ctx)
 		return;
 	emu_logf(&supervisor->log,
 		"the epemu process was killed: ending the program");
+	/* The tree first: whoever loses its parent is no longer below us. */
+	emu_tree_kill(getpid());
 	if (supervisor->intercept)
 		emu_intercept_kill_all(supervisor->intercept);
-	emu_tree_kill(getpid());
 }
 
 static void report_counts(struct supervisor *supervisor)
