@@ -146,12 +146,24 @@ static bool parked_arrival(
 	return true;
 }
 
+/* The thread makes the same call: it has had the answer to the last one. */
+static void forget_answers(const struct emu_call *call)
+{
+	struct emu_answers *answers = call->thread->answers;
+
+	for (unsigned int i = 0; answers && i < ANSWERS; i++) {
+		if (emu_call_repeats(call, &answers->answers[i].call))
+			answers->answers[i].given = false;
+	}
+}
+
 bool emu_voided_arrival(struct emu_intercept *intercept, struct emu_call *call)
 {
 	struct emu_voided *voided;
 	enum emu_void why;
 	int64_t result;
 
+	forget_answers(call);
 	if (call->thread->parked && parked_arrival(intercept, call))
 		return true;
 	voided = call->thread->voided;

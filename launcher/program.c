@@ -46,8 +46,22 @@ static _Noreturn void fail_exec(int socket, int error, const char *name)
 	_exit(error == ENOENT ? EMU_EXIT_NOT_FOUND : EMU_EXIT_NOT_EXECUTABLE);
 }
 
+bool emu_program_leads(pid_t launcher)
+{
+	return getpgrp() == launcher && isatty(STDIN_FILENO) &&
+	       isatty(STDOUT_FILENO) && tcgetpgrp(STDIN_FILENO) == launcher;
+}
+
+/* All signals are blocked still, so SIGTTOU does not stop the second call. */
+static void lead(void)
+{
+	if (setpgid(0, 0) == 0)
+		tcsetpgrp(STDIN_FILENO, getpid());
+}
+
 _Noreturn void emu_program_run(const struct emu_launch *launch,
-	const struct emu_inherited *inherited, int socket, pid_t supervisor)
+	const struct emu_inherited *inherited, int socket, pid_t supervisor,
+	bool leads)
 {
 	const char *step = "";
 	char go;
@@ -66,6 +80,8 @@ _Noreturn void emu_program_run(const struct emu_launch *launch,
 	close(listener);
 	if (recv(socket, &go, sizeof(go), 0) != sizeof(go))
 		_exit(EMU_EXIT_FAILURE);
+	if (leads)
+		lead();
 	emu_inherited_restore(inherited);
 	execvp(launch->argv[0], launch->argv);
 	fail_exec(socket, errno, launch->argv[0]);

@@ -3,6 +3,8 @@
 #ifndef EMU_PROGRAM_H
 #define EMU_PROGRAM_H
 
+#include <stdbool.h>
+
 #include "launcher/inherited.h"
 #include "launcher/launch.h"
 
@@ -21,7 +23,17 @@ struct emu_program_failure {
  * a byte that says go, and becomes the program.
  */
 _Noreturn void emu_program_run(const struct emu_launch *launch,
-	const struct emu_inherited *inherited, int socket, pid_t supervisor);
+	const struct emu_inherited *inherited, int socket, pid_t supervisor,
+	bool leads);
+
+/*
+ * Is the program to lead a process group of its own, in the foreground of the
+ * terminal? A program that is started by itself on a terminal would be the
+ * leader of its group without epemu, and an interactive shell relies on that.
+ * In a pipeline it shares the group of the job. To be asked while standard
+ * input and output are there.
+ */
+bool emu_program_leads(pid_t launcher);
 
 /* Lets it go on to exec. */
 void emu_program_go(int socket);

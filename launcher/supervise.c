@@ -62,6 +62,7 @@ struct supervisor {
 	int program_pidfd;
 	pid_t program;
 	bool failed; /* epemu could not start the program */
+	bool program_leads; /* a process group of its own */
 	bool program_ended;
 	bool calls_ended;
 };
@@ -345,7 +346,16 @@ static void detach(struct supervisor *supervisor)
 	};
 
 	prctl(PR_SET_NAME, "epemu-serve");
-	setsid();
+	/*
+	 * A program that leads a group is stopped from the terminal only if a
+	 * parent in another group of its session could continue it: that is
+	 * this process, unless there is no such parent without epemu either.
+	 */
+	if (supervisor->program_leads &&
+		getsid(0) != supervisor->stops.launcher)
+		setpgid(0, 0);
+	else
+		setsid();
 	emu_fds_drop_stdio(1);
 	emu_fds_close_others(keep, sizeof(keep) / sizeof(keep[0]));
 	emu_fds_leave_folder();
@@ -365,9 +375,12 @@ static pid_t fork_program(
 	error = emu_fds_pair(pair);
 	if (error < 0)
 		return error;
+	supervisor->program_leads =
+		emu_program_leads(supervisor->stops.launcher);
 	pid = fork();
 	if (pid == 0)
-		emu_program_run(supervisor->launch, inherited, pair[1], self);
+		emu_program_run(supervisor->launch, inherited, pair[1], self,
+			supervisor->program_leads);
 	if (pid < 0)
 		return -errno;
 	close(pair[1]);
