@@ -87,6 +87,9 @@ static int set_up(scmp_filter_ctx filter)
 	if (rc == 0)
 		rc = seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP,
 			can_skip_no_new_privs() ? 0 : 1);
+	/* The kernel's own errno when it refuses the filter. */
+	if (rc == 0)
+		rc = seccomp_attr_set(filter, SCMP_FLTATR_API_SYSRAWRC, 1);
 	/* No need to slow the program down against speculation. */
 	if (rc == 0)
 		rc = seccomp_attr_set(filter, SCMP_FLTATR_CTL_SSB, 1);
