@@ -14,8 +14,14 @@
  */
 #include <errno.h>
 #include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <seccomp.h>
 #include <stddef.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -84,15 +90,6 @@ static int set_up(scmp_filter_ctx filter)
 
 	/* An unknown architecture is none of our business. */
 	rc = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ALLOW);
-	if (rc == 0)
-		rc = seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP,
-			can_skip_no_new_privs() ? 0 : 1);
-	/* The kernel's own errno when it refuses the filter. */
-	if (rc == 0)
-		rc = seccomp_attr_set(filter, SCMP_FLTATR_API_SYSRAWRC, 1);
-	/* No need to slow the program down against speculation. */
-	if (rc == 0)
-		rc = seccomp_attr_set(filter, SCMP_FLTATR_CTL_SSB, 1);
 #if defined(__x86_64__)
 	if (rc == 0)
 		rc = seccomp_arch_add(filter, SCMP_ARCH_X86);
@@ -101,6 +98,55 @@ static int set_up(scmp_filter_ctx filter)
 		rc = seccomp_arch_add(filter, SCMP_ARCH_ARM);
 #endif
 	return rc;
+}
+
+/* The program that libseccomp made, to be freed; NULL on failure. */
+static void *export(scmp_filter_ctx filter, size_t *size)
+{
+	void *code = NULL;
+	int fd = memfd_create("epemu-filter", MFD_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0)
+		return NULL;
+	if (seccomp_export_bpf(filter, fd) == 0 && fstat(fd, &st) == 0)
+		code = malloc((size_t)st.st_size);
+	if (code && pread(fd, code, (size_t)st.st_size, 0) != st.st_size) {
+		free(code);
+		code = NULL;
+	}
+	close(fd);
+	if (code)
+		*size = (size_t)st.st_size;
+	return code;
+}
+
+/*
+ * Loads it by hand: seccomp_load() does not pass on why the kernel refused,
+ * and a notifier that is in force already (EBUSY) deserves a clear word.
+ */
+static int load(scmp_filter_ctx filter)
+{
+	/* No need to slow the program down against speculation. */
+	unsigned int flags = SECCOMP_FILTER_FLAG_NEW_LISTENER |
+			     SECCOMP_FILTER_FLAG_SPEC_ALLOW;
+	struct sock_fprog program;
+	size_t size;
+	void *code = export(filter, &size);
+	long listener;
+
+	if (!code)
+		return -ENOMEM;
+	program.len = (unsigned short)(size / sizeof(struct sock_filter));
+	program.filter = code;
+	if (!can_skip_no_new_privs())
+		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	listener =
+		syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
+	if (listener < 0)
+		listener = -errno;
+	free(code);
+	return (int)listener;
 }
 
 int emu_filter_install(const struct emu_options *options, const char **why)
@@ -116,10 +162,8 @@ int emu_filter_install(const struct emu_options *options, const char **why)
 		rc = add_rules(filter, options);
 	if (rc == 0) {
 		*why = "loading the seccomp filter";
-		rc = seccomp_load(filter);
+		rc = load(filter);
 	}
-	if (rc == 0)
-		rc = seccomp_notify_fd(filter);
 	seccomp_release(filter);
 	return rc;
 }
