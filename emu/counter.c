@@ -56,7 +56,7 @@ static int peek(int fd, uint64_t *count)
 /* Does `value` fit now? For a file whose write would sleep otherwise. */
 static bool fits(struct emu_object *object, uint64_t value)
 {
-	uint64_t count;
+	uint64_t count = 0;
 
 	if (value <= 1)
 		return value == 0 ||
