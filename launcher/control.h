@@ -30,6 +30,7 @@ struct emu_message {
 enum emu_reply {
 	EMU_REPLY_MAY_STOP = 's', /* it asks whether to stop itself */
 	EMU_REPLY_RUNS = 'r', /* it does not, or no more */
+	EMU_REPLY_ENDS = 'e', /* it knows that the program has ended */
 };
 
 /*

@@ -79,6 +79,7 @@ static _Noreturn void end_like(struct emu_mirror *mirror, int status)
 	sigset_t set;
 	int signal;
 
+	emu_control_reply(mirror->control, EMU_REPLY_ENDS);
 	emu_canary_stop(mirror->relay.canary);
 	if (!WIFSIGNALED(status))
 		_exit(WEXITSTATUS(status));
@@ -183,6 +184,7 @@ static void act(struct emu_mirror *mirror, const struct emu_message *message)
 		stop_like(mirror, message->value);
 		break;
 	case EMU_MESSAGE_ENDED_ALL:
+		emu_control_reply(mirror->control, EMU_REPLY_ENDS);
 		wait_for_supervisor(mirror);
 		end_like(mirror, message->value);
 	case EMU_MESSAGE_ENDED:

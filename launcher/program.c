@@ -16,6 +16,7 @@
 #include "launcher/program.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -59,6 +60,21 @@ static void lead(void)
 		tcsetpgrp(STDIN_FILENO, getpid());
 }
 
+/*
+ * Has those of 0, 1 and 2 taken until exec that are closed: the listener must
+ * not be 0, which libseccomp does not expect.
+ */
+static void fill_standard_fds(int socket)
+{
+	int fd;
+
+	do
+		fd = fcntl(socket, F_DUPFD_CLOEXEC, 0);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 _Noreturn void emu_program_run(const struct emu_launch *launch,
 	const struct emu_inherited *inherited, int socket, pid_t supervisor,
 	bool leads)
@@ -71,6 +87,7 @@ _Noreturn void emu_program_run(const struct emu_launch *launch,
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != supervisor)
 		_exit(EMU_EXIT_FAILURE);
+	fill_standard_fds(socket);
 	listener = emu_filter_install(&launch->emulation, &step);
 	if (listener < 0)
 		fail(socket, listener, step);

@@ -13,6 +13,7 @@
 #define _GNU_SOURCE
 #include "launcher/relay.h"
 
+#include <fcntl.h>
 #include <stddef.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -44,8 +45,29 @@ static bool not_for_program(
 	return info->si_code == SI_KERNEL && same_group(relay);
 }
 
+/*
+ * A program that made a group of its own (an interactive shell does) would be
+ * the leader of the job's group, were it not for us. So if the shell put the
+ * job into the foreground, the program's group is meant.
+ */
+static void hand_over_terminal(const struct emu_relay *relay)
+{
+	int tty;
+
+	if (same_group(relay) || getsid(relay->program) != getsid(0))
+		return;
+	tty = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (tty < 0)
+		return;
+	if (tcgetpgrp(tty) == getpgrp())
+		tcsetpgrp(tty, getpgid(relay->program));
+	close(tty);
+}
+
 static void pass_on(const struct emu_relay *relay, siginfo_t *info)
 {
+	if (info->si_signo == SIGCONT)
+		hand_over_terminal(relay);
 	/* Only what sigqueue(3) sent may be sent again as it is. */
 	syscall(SYS_pidfd_send_signal, relay->program_pidfd, info->si_signo,
 		info->si_code == SI_QUEUE ? info : NULL, 0);

@@ -64,6 +64,7 @@ struct supervisor {
 	bool failed; /* epemu could not start the program */
 	bool program_leads; /* a process group of its own */
 	bool program_ended;
+	bool end_is_known; /* to the launcher */
 	bool calls_ended;
 };
 
@@ -115,7 +116,7 @@ static void launcher_gone(void *ctx)
 {
 	struct supervisor *supervisor = ctx;
 
-	if (supervisor->program_ended)
+	if (supervisor->end_is_known)
 		return;
 	emu_logf(&supervisor->log,
 		"the epemu process was killed: ending the program");
@@ -276,6 +277,8 @@ static void launcher_replied(void *ctx, enum emu_reply reply)
 
 	if (reply == EMU_REPLY_MAY_STOP)
 		wait_for_children(supervisor);
+	if (reply == EMU_REPLY_ENDS)
+		supervisor->end_is_known = true;
 	emu_stops_replied(&supervisor->stops, reply);
 }
 

@@ -147,11 +147,14 @@ class TestCase(unittest.TestCase):
             os.kill(pid, signal.SIGKILL)
         self.assertEqual(left, {}, "processes were left over")
 
-    def ways(self):
-        """("native", []) first, then ("epemu", [EPEMU])."""
+    @staticmethod
+    def ways():
+        """What to put before a command: natively nothing, then epemu. Its
+        name goes into the test's output."""
         for name, prefix in (("native", []), ("epemu", [EPEMU])):
-            with self.subTest(way=name):
-                yield prefix
+            sys.stderr.write(f"{name} ")
+            sys.stderr.flush()
+            yield prefix
 
     def run_it(self, argv, **more):
         """Runs to the end; output is text. A hang fails."""
