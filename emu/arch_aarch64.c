@@ -13,7 +13,6 @@
 #include <elf.h>
 #include <errno.h>
 #include <linux/audit.h>
-#include <linux/ptrace.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>

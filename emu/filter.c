@@ -50,7 +50,7 @@ static int trap(scmp_filter_ctx filter, int nr)
 static int trap_counter(scmp_filter_ctx filter, int nr)
 {
 	return seccomp_rule_add(filter, SCMP_ACT_NOTIFY, nr, 2,
-		SCMP_A0_64(SCMP_CMP_GE, 3), SCMP_A2_64(SCMP_CMP_EQ, 8));
+		SCMP_A0_64(SCMP_CMP_GE, 3, 0), SCMP_A2_64(SCMP_CMP_EQ, 8, 0));
 }
 
 static int add_rules(scmp_filter_ctx filter, const struct emu_options *options)
