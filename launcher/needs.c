@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/seccomp.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -49,11 +50,6 @@ static int yama_scope(void)
 		scope = 0;
 	fclose(file);
 	return scope;
-}
-
-bool emu_needs_ancestors_only(void)
-{
-	return yama_scope() == 1 && !has_capability(CAP_SYS_PTRACE);
 }
 
 static int check_seccomp(const struct emu_log *log)

@@ -3,7 +3,6 @@
 #ifndef EMU_NEEDS_H
 #define EMU_NEEDS_H
 
-#include <stdbool.h>
 #include <sys/types.h>
 
 #include "emu/log.h"
@@ -21,12 +20,6 @@ int emu_needs_check(const struct emu_log *log);
  */
 int emu_needs_check_listener(
 	const struct emu_log *log, int listener, int program_pidfd, int its_fd);
-
-/*
- * Whether a process may be traced only by its ancestors: then the supervisor
- * has to adopt the program's orphans.
- */
-bool emu_needs_ancestors_only(void);
 
 /* Says why the filter was refused: `error` is a negative errno. */
 void emu_needs_explain_filter(

@@ -9,8 +9,10 @@
  * blocked, as many open files as it may have.
  *
  * It is the program's parent, because only a parent learns of stops and
- * continuations and because some systems let only ancestors trace a process.
- * So it reaps the program and tells the launcher process what happened.
+ * continuations. So it reaps the program and tells the launcher process what
+ * happened. It adopts the program's orphans, too: some systems let only
+ * ancestors trace a process (Yama), and all can be found when they have to be
+ * ended.
  *
  * It ends when both are true: the program was reaped, and the last process
  * under the filter is gone. If the launcher process dies before the program,
@@ -363,8 +365,7 @@ static void detach(struct supervisor *supervisor)
 	emu_fds_close_others(keep, sizeof(keep) / sizeof(keep[0]));
 	emu_fds_leave_folder();
 	raise_file_limit();
-	if (emu_needs_ancestors_only())
-		prctl(PR_SET_CHILD_SUBREAPER, 1);
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	set_up_signals(supervisor);
 }
 

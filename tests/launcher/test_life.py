@@ -125,18 +125,6 @@ class Daemons(TestCase):
             process.stdin = None
             wait_until(lambda: not self.marked(), "the daemon's end")
 
-    def test_parent_of_a_daemon_after_the_end(self):
-        for prefix in self.ways():
-            process = self.start_daemon(prefix)
-            self.assertEqual(process.stdout.readline(), "ready\n")
-            daemon = [pid for pid, what in self.marked().items()
-                      if what.startswith("python")][0]
-            adopted = wait_until(
-                lambda: [stat_of(daemon)[2]], "a parent")[0]
-            self.assertNotIn(adopted, [process.pid])
-            supervisor = [pid for pid in self.marked() if pid != daemon]
-            self.assertNotIn(adopted, supervisor)
-
     def test_supervisor_of_a_daemon_is_killed(self):
         """Its calls fail then; it must not hang in one."""
         process = self.start_daemon([EPEMU])
@@ -196,17 +184,32 @@ class Killed(TestCase):
             self.all_end()
 
     def test_group_is_killed(self):
-        """As natively: what is in no other group ends."""
         process = self.start_tree()
         os.killpg(process.pid, signal.SIGKILL)
         self.assertEqual(process.wait(LIMIT_S), -signal.SIGKILL)
-        wait_until(lambda: not [pid for pid in self.marked()
-                                if stat_of(pid) and
-                                stat_of(pid)[3] == process.pid],
-                   "the end of the group")
-        for pid, what in self.marked().items():
-            if not what.startswith("epemu"):
-                os.kill(pid, signal.SIGKILL)
+        self.all_end()
+
+    def test_launcher_is_killed_with_orphans_about(self):
+        """Their parents have gone before."""
+        process = self.start(
+            [EPEMU, "sh", "-c", "(setsid sleep 1001 & setsid sleep 1002 &); "
+             "echo ready; exec sleep 1003"])
+        self.assertEqual(process.stdout.readline(), "ready\n")
+        wait_until(lambda: len([1 for what in self.marked().values()
+                                if what.startswith("sleep")]) == 3, "three")
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait(LIMIT_S)
+        self.all_end()
+
+    def test_supervisor_is_killed_with_orphans_about(self):
+        process = self.start(
+            [EPEMU, "sh", "-c", "(setsid sleep 1001 & setsid sleep 1002 &); "
+             "echo ready; exec sleep 1003"], stderr=subprocess.DEVNULL)
+        self.assertEqual(process.stdout.readline(), "ready\n")
+        wait_until(lambda: len([1 for what in self.marked().values()
+                                if what.startswith("sleep")]) == 3, "three")
+        os.kill(supervisor_of(process.pid), signal.SIGKILL)
+        self.assertEqual(process.wait(LIMIT_S), 125)
         self.all_end()
 
     def test_supervisor_is_killed(self):
