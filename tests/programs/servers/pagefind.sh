@@ -14,7 +14,8 @@ END
 	i=$((i + 1))
 done
 # It serves on the first free port it finds, and prints which.
-"$1" --site site --serve >log 2>&1 &
+: >log
+"$1" --site site --serve >>log 2>&1 &
 server=$!
 trap 'kill "$server" 2>/dev/null; wait "$server"' EXIT
 until grep -q '^Serving "site" at' log; do
