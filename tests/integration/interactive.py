@@ -13,6 +13,7 @@ import os
 import pathlib
 import re
 import sys
+import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent
@@ -47,11 +48,49 @@ class Session:
         """Starts a command that goes on; waits for a sign of it."""
         self.pty.send(text + "\n")
         self.pty.expect(pattern)
+        self.rest()
+
+    def rest(self):
+        """Waits until the shell waits for the command.
+
+        brush listens for the change of a child's state only some time after
+        the child runs, and misses a stop that comes before.
+        """
+        quiet, before = 0, None
+        while quiet < 5:
+            time.sleep(0.02)
+            now = shell_times(os.getsid(self.pty.pid))
+            quiet = quiet + 1 if now == before else 0
+            before = now
 
     def key(self, key):
         """A key that brings the prompt back."""
         self.pty.send(key)
         return self.prompt()
+
+
+def read(*path):
+    """A file below /proc, empty when it has gone."""
+    try:
+        return pathlib.Path("/proc", *path).read_text()
+    except OSError:
+        return ""
+
+
+def shell_times(session):
+    """What the threads of a session's brush have used of the processor."""
+    times = {}
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        name, _, rest = read(pid, "stat").partition(") ")
+        if not name.endswith("(brush") or int(rest.split()[3]) != session:
+            continue
+        try:
+            threads = os.listdir(f"/proc/{pid}/task")
+        except OSError:
+            continue
+        for thread in threads:
+            times[thread] = read(pid, "task", thread, "schedstat")
+    return times
 
 
 def report(name, value):
