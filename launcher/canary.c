@@ -6,9 +6,12 @@
  * but it sits in the program's process group: what was sent to the group (by
  * the terminal, by kill -TERM %1, by kill 0) has reached the program already
  * and must not come twice. siginfo does not tell the two apart. The canary
- * does: a child in the same group that blocks all signals and does nothing.
+ * does: a process in the same group that blocks all signals and does nothing.
  * What it finds pending was sent to the group; what the launcher process got
  * and it did not was sent to the launcher process alone.
+ *
+ * It is the supervisor's child, since SIGSTOP stops it, and the launcher
+ * process, which is stopped then as well, could not be told.
  *
  * The answer is exact, because the kernel signals the members of a group from
  * the youngest to the oldest (new ones are put at the head of the list, see
@@ -26,7 +29,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "launcher/fds.h"
@@ -36,7 +38,7 @@
 enum { LOOK_AGAIN_MS = 100 };
 
 /* The canary's whole life. */
-static _Noreturn void sit(int fd, pid_t launcher)
+static _Noreturn void sit(int fd, pid_t supervisor)
 {
 	static const struct timespec now;
 	uint32_t taken[EMU_CANARY_SIGNALS];
@@ -45,7 +47,7 @@ static _Noreturn void sit(int fd, pid_t launcher)
 	int signal;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != launcher)
+	if (getppid() != supervisor)
 		_exit(0);
 	prctl(PR_SET_NAME, "epemu-canary");
 	emu_fds_drop_stdio(1);
@@ -64,32 +66,38 @@ static _Noreturn void sit(int fd, pid_t launcher)
 	_exit(0);
 }
 
-void emu_canary_start(struct emu_canary *canary)
+void emu_canary_open(struct emu_canary *canary)
 {
-	pid_t launcher = getpid();
-	int pair[2];
+	int pair[2] = {-1, -1};
 
-	*canary = (struct emu_canary){.fd = -1};
-	if (emu_fds_pair(pair) < 0)
-		return;
-	canary->pid = fork();
-	if (canary->pid == 0)
-		sit(pair[1], launcher);
-	close(pair[1]);
-	canary->fd = pair[0];
-	if (canary->pid < 0)
-		emu_canary_stop(canary);
+	emu_fds_pair(pair);
+	*canary = (struct emu_canary){.fd = pair[0], .its_fd = pair[1]};
 }
 
-void emu_canary_stop(struct emu_canary *canary)
+pid_t emu_canary_fork(struct emu_canary *canary)
+{
+	pid_t supervisor = getpid(), pid;
+
+	if (canary->its_fd < 0)
+		return 0;
+	pid = fork();
+	if (pid == 0)
+		sit(canary->its_fd, supervisor);
+	return pid > 0 ? pid : 0;
+}
+
+void emu_canary_started(struct emu_canary *canary, pid_t pid)
+{
+	canary->pid = pid;
+	if (!pid)
+		emu_canary_close(canary);
+}
+
+void emu_canary_close(struct emu_canary *canary)
 {
 	if (canary->fd >= 0)
 		close(canary->fd);
 	canary->fd = -1;
-	if (canary->pid > 0) {
-		kill(canary->pid, SIGKILL);
-		waitpid(canary->pid, NULL, 0);
-	}
 	canary->pid = 0;
 }
 
@@ -130,7 +138,7 @@ void emu_canary_refresh(struct emu_canary *canary, bool with_sigcont)
 	while (poll(&answer, 1, LOOK_AGAIN_MS) <= 0)
 		wake_if_stopped(canary);
 	if (recv(canary->fd, taken, sizeof(taken), 0) != sizeof(taken)) {
-		emu_canary_stop(canary);
+		emu_canary_close(canary);
 		return;
 	}
 	/* One sent while it answered may come with the next answer. */

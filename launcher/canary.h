@@ -9,20 +9,29 @@
 
 enum { EMU_CANARY_SIGNALS = 65 };
 
+/* The launcher's end. */
 struct emu_canary {
-	pid_t pid; /* 0 when there is none */
-	int fd;
+	pid_t pid; /* 0 before it is known */
+	int fd; /* -1 when there is none */
+	int its_fd; /* for the canary; -1 when that has it */
 	bool woken; /* by us: it has a SIGCONT that does not count */
 	/* Signals that the canary got and that were not asked for yet. */
 	uint32_t taken[EMU_CANARY_SIGNALS];
 };
 
+/* In the launcher, before the supervisor is forked: makes the connection. */
+void emu_canary_open(struct emu_canary *canary);
+
 /*
- * Starts the canary: all signals must be blocked and nothing of ours be open
- * yet that it must not hold. Without memory or processes there is none.
+ * In the supervisor, while it is in the launcher's process group and all
+ * signals are blocked: makes the process. Returns its pid, or 0 if there are
+ * no more processes to be had; the launcher then does without.
  */
-void emu_canary_start(struct emu_canary *canary);
-void emu_canary_stop(struct emu_canary *canary);
+pid_t emu_canary_fork(struct emu_canary *canary);
+
+/* In the launcher: the canary is there, if pid is not 0; is not needed. */
+void emu_canary_started(struct emu_canary *canary, pid_t pid);
+void emu_canary_close(struct emu_canary *canary);
 
 /* Whether there is (still) one to ask. */
 bool emu_canary_alive(const struct emu_canary *canary);

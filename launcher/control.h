@@ -10,6 +10,7 @@
 
 enum emu_message_kind {
 	EMU_MESSAGE_LINE, /* text: print it */
+	EMU_MESSAGE_CANARY, /* value: its pid, or 0 for none */
 	EMU_MESSAGE_STARTED, /* value: the program's pid; its pidfd comes as
 				the next message */
 	EMU_MESSAGE_STOPPED, /* value: by which signal */

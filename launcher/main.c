@@ -2,12 +2,12 @@
 /*
  * epemu: runs a program with its epoll and eventfd served from user space.
  *
- * Three processes, made in this order:
+ * Three processes, made in this order, and a helper:
  *
  *   launcher    this one, which the shell started and knows. It stays in the
  *               shell's job, passes signals on, and stops and ends as the
- *               program does (mirror.c). A canary in its process group helps
- *               it with the signals (canary.c).
+ *               program does (mirror.c). A canary in its process group, made
+ *               by the supervisor, helps it with the signals (canary.c).
  *   supervisor  its child, detached from everything (supervise.c). It answers
  *               the trapped calls until the last process that makes any is
  *               gone, which may be long after the launcher.
@@ -44,10 +44,12 @@ static int start_supervisor(const struct emu_launch *launch,
 		mirror->relay.supervisor = fork();
 		if (mirror->relay.supervisor == 0) {
 			close(control[0]);
-			emu_supervise_run(
-				launch, inherited, control[1], launcher);
+			emu_supervise_run(launch, inherited,
+				mirror->relay.canary, control[1], launcher);
 		}
 		close(control[1]);
+		close(mirror->relay.canary->its_fd);
+		mirror->relay.canary->its_fd = -1;
 		if (mirror->relay.supervisor > 0)
 			return 0;
 		error = -errno;
@@ -95,12 +97,11 @@ int main(int argc, char **argv)
 		return EMU_EXIT_FAILURE;
 	if (emu_needs_check(&log) < 0)
 		return EMU_EXIT_FAILURE;
-	emu_canary_start(&canary);
+	emu_canary_open(&canary);
 	/* Orphans are adopted, so that they can be found if the supervisor
 	 * dies. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	if (start_supervisor(&launch, &inherited, &log, &mirror) < 0) {
-		emu_canary_stop(&canary);
 		return EMU_EXIT_FAILURE;
 	}
 	emu_mirror_run(&mirror);

@@ -80,7 +80,6 @@ static _Noreturn void end_like(struct emu_mirror *mirror, int status)
 	int signal;
 
 	emu_control_reply(mirror->control, EMU_REPLY_ENDS);
-	emu_canary_stop(mirror->relay.canary);
 	if (!WIFSIGNALED(status))
 		_exit(WEXITSTATUS(status));
 	signal = WTERMSIG(status);
@@ -113,7 +112,6 @@ static _Noreturn void supervisor_gone(struct emu_mirror *mirror)
 		snprintf(text, sizeof(text),
 			"the supervisor gave up: the program was ended");
 	emu_message_write(mirror->message_fd, text);
-	emu_canary_stop(mirror->relay.canary);
 	_exit(EMU_EXIT_FAILURE);
 }
 
@@ -172,6 +170,9 @@ static void act(struct emu_mirror *mirror, const struct emu_message *message)
 	switch (message->kind) {
 	case EMU_MESSAGE_LINE:
 		emu_message_write(mirror->message_fd, message->text);
+		break;
+	case EMU_MESSAGE_CANARY:
+		emu_canary_started(mirror->relay.canary, message->value);
 		break;
 	case EMU_MESSAGE_STARTED:
 		program_started(mirror, message->value);

@@ -5,8 +5,10 @@
  * The launcher process gets what others send to it because they take it for
  * the program. It has all signals blocked and takes them one by one. A signal
  * is passed on unless the program has it already, because it was sent to the
- * process group that both are in: the canary knows. Without a canary (someone
- * killed it) the origin decides: the kernel signals groups, users processes.
+ * process group that both are in: the canary knows. If the program leads a
+ * group of its own, which would be the job's without epemu, what was sent to
+ * the job's group is passed on to that group. Without a canary (someone killed
+ * it) the origin decides: the kernel signals groups, users processes.
  *
  * Not passed on either: what the supervisor and this process send here.
  */
@@ -29,20 +31,26 @@ static bool same_group(const struct emu_relay *relay)
 	return getpgid(relay->program) == getpgrp();
 }
 
-/* Whether the program has got this very signal already, or must not. */
-static bool not_for_program(
+enum receiver { NOBODY, PROGRAM, GROUP };
+
+/* Who is to get it that has not got it yet. */
+static enum receiver receiver_of(
 	const struct emu_relay *relay, const siginfo_t *info)
 {
 	bool group = emu_canary_took(relay->canary, info->si_signo);
 
 	if (info->si_code == SI_USER &&
 		(info->si_pid == getpid() || info->si_pid == relay->supervisor))
-		return true;
-	if (emu_canary_alive(relay->canary))
-		return group && same_group(relay);
-	if (info->si_signo == SIGCONT)
-		return emu_tree_state(relay->program, NULL) != 'T';
-	return info->si_code == SI_KERNEL && same_group(relay);
+		return NOBODY;
+	if (!emu_canary_alive(relay->canary)) {
+		group = info->si_code == SI_KERNEL;
+		if (info->si_signo == SIGCONT &&
+			emu_tree_state(relay->program, NULL) != 'T')
+			return NOBODY;
+	}
+	if (!group)
+		return PROGRAM;
+	return same_group(relay) ? NOBODY : GROUP;
 }
 
 /*
@@ -64,13 +72,31 @@ static void hand_over_terminal(const struct emu_relay *relay)
 	close(tty);
 }
 
+/*
+ * Only what sigqueue(3) sent may be sent again as it is. Returns whether the
+ * program's process is there still.
+ */
+static bool to_program(
+	const struct emu_relay *relay, int signal, siginfo_t *info)
+{
+	return syscall(SYS_pidfd_send_signal, relay->program_pidfd, signal,
+		       info && info->si_code == SI_QUEUE ? info : NULL, 0) == 0;
+}
+
 static void pass_on(const struct emu_relay *relay, siginfo_t *info)
 {
+	enum receiver receiver = receiver_of(relay, info);
+
+	if (receiver == NOBODY)
+		return;
 	if (info->si_signo == SIGCONT)
 		hand_over_terminal(relay);
-	/* Only what sigqueue(3) sent may be sent again as it is. */
-	syscall(SYS_pidfd_send_signal, relay->program_pidfd, info->si_signo,
-		info->si_code == SI_QUEUE ? info : NULL, 0);
+	/* The group that it leads is the job's, without epemu. */
+	if (receiver == GROUP && to_program(relay, 0, NULL) &&
+		getpgid(relay->program) == relay->program)
+		kill(-relay->program, info->si_signo);
+	else
+		to_program(relay, info->si_signo, info);
 }
 
 static void reap(const struct emu_relay *relay)
@@ -85,10 +111,7 @@ static void reap(const struct emu_relay *relay)
 		/* Its end is learnt from the control socket. */
 		if (info.si_pid == relay->supervisor)
 			return;
-		if (info.si_pid == relay->canary->pid)
-			emu_canary_stop(relay->canary);
-		else
-			waitpid(info.si_pid, NULL, 0);
+		waitpid(info.si_pid, NULL, 0);
 	}
 }
 
@@ -97,7 +120,7 @@ static void take_one(const struct emu_relay *relay, siginfo_t *info)
 	/* The kernel's word of our own children is for us. */
 	if (info->si_signo == SIGCHLD && info->si_code > 0)
 		reap(relay);
-	else if (!not_for_program(relay, info))
+	else
 		pass_on(relay, info);
 }
 

@@ -63,6 +63,7 @@ struct supervisor {
 	int children_fd;
 	int program_pidfd;
 	pid_t program;
+	pid_t canary; /* 0 when there is none */
 	bool failed; /* epemu could not start the program */
 	bool program_leads; /* a process group of its own */
 	bool program_ended;
@@ -239,6 +240,8 @@ static void program_ended(struct supervisor *supervisor, int status)
 		emu_logf(&supervisor->log, "the program ended with status %d",
 			WEXITSTATUS(status));
 	report_counts(supervisor);
+	if (supervisor->canary)
+		kill(supervisor->canary, SIGKILL);
 	tell_end(supervisor, status);
 	supervisor->program_ended = true;
 	stop_if_done(supervisor);
@@ -258,6 +261,19 @@ static void program_changed(struct supervisor *supervisor, int status)
 	}
 }
 
+/*
+ * SIGSTOP for the launcher's group was meant for the program's as well, if
+ * that has one of its own. The launcher, stopped itself, cannot pass it on.
+ */
+static void canary_changed(struct supervisor *supervisor, int status)
+{
+	if (WIFEXITED(status) || WIFSIGNALED(status))
+		supervisor->canary = 0;
+	else if (WIFSTOPPED(status) && !supervisor->program_ended &&
+		 getpgid(supervisor->program) == supervisor->program)
+		kill(-supervisor->program, SIGSTOP);
+}
+
 static void wait_for_children(struct supervisor *supervisor)
 {
 	int options = __WALL | WNOHANG | WUNTRACED | WCONTINUED;
@@ -267,6 +283,8 @@ static void wait_for_children(struct supervisor *supervisor)
 	while ((pid = wait4(-1, &status, options, NULL)) > 0) {
 		if (pid == supervisor->program)
 			program_changed(supervisor, status);
+		else if (pid == supervisor->canary)
+			canary_changed(supervisor, status);
 		else if (supervisor->intercept)
 			emu_intercept_wait_status(
 				supervisor->intercept, pid, status);
@@ -421,6 +439,8 @@ static int set_up_loop(struct supervisor *supervisor)
 
 static void tell_start(struct supervisor *supervisor)
 {
+	emu_control_send(supervisor->control, EMU_MESSAGE_CANARY,
+		supervisor->canary, "");
 	emu_control_send(supervisor->control, EMU_MESSAGE_STARTED,
 		supervisor->program, "");
 	emu_fds_send(supervisor->control_fd, supervisor->program_pidfd);
@@ -446,7 +466,8 @@ static _Noreturn void fail_early(int control, const char *what, int error)
 }
 
 _Noreturn void emu_supervise_run(const struct emu_launch *launch,
-	const struct emu_inherited *inherited, int control, pid_t launcher)
+	const struct emu_inherited *inherited, struct emu_canary *canary,
+	int control, pid_t launcher)
 {
 	static struct supervisor supervisor;
 	int error;
@@ -458,6 +479,7 @@ _Noreturn void emu_supervise_run(const struct emu_launch *launch,
 		.stops.launcher = launcher,
 		.listener = -1,
 	};
+	supervisor.canary = emu_canary_fork(canary);
 	supervisor.program = fork_program(&supervisor, inherited);
 	if (supervisor.program < 0)
 		fail_early(control, "cannot start the program's process",

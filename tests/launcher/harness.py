@@ -90,13 +90,23 @@ def supervisor_of(launcher):
     return wait_until(look, "a supervisor")[0]
 
 
+def canary_of(launcher):
+    """The pid of the canary in this launcher's group."""
+    supervisor = supervisor_of(launcher)
+
+    def look():
+        return [pid for pid, comm in children(supervisor).items()
+                if comm == "epemu-canary"]
+    return wait_until(look, "a canary")[0]
+
+
 def program_of(launcher):
     """The pid of the program that runs under this launcher."""
     supervisor = supervisor_of(launcher)
 
     def look():
         return [pid for pid, comm in children(supervisor).items()
-                if comm != "epemu"]
+                if comm not in ("epemu", "epemu-canary")]
     return wait_until(look, "a program")[0]
 
 

@@ -9,8 +9,8 @@ import os
 import signal
 import subprocess
 
-from harness import (EPEMU, HERE, PYTHON, TestCase, is_stopped, main,
-                     program_of, sigqueue, state, supervisor_of, wait_until)
+from harness import (EPEMU, HERE, PYTHON, TestCase, canary_of, is_gone,
+                     is_stopped, main, program_of, sigqueue, state, supervisor_of, wait_until)
 
 CATCHER = [PYTHON, os.path.join(HERE, "catcher.py")]
 LAST = signal.SIGRTMAX
@@ -104,10 +104,9 @@ class Delivery(TestCase):
         """Someone killed it: signals to epemu alone are still passed on."""
         def send(process):
             if process.args[0] == EPEMU:
-                from harness import children
-                canary = [pid for pid, comm in children(process.pid).items()
-                          if comm == "epemu-canary"]
-                os.kill(canary[0], signal.SIGKILL)
+                canary = canary_of(process.pid)
+                os.kill(canary, signal.SIGKILL)
+                wait_until(lambda: is_gone(canary), "the canary's end")
             os.kill(process.pid, signal.SIGUSR1)
             self.assertEqual(process.stdout.readline(), "10 sent\n")
             os.kill(process.pid, LAST)

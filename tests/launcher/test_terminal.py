@@ -106,8 +106,54 @@ class Keys(Terminal):
             pty.expect(r"Running .*%% $")
             pty.send("fg\n")
             pty.expect(r"sleep 1000\r\n")
+            wait_until(lambda: pty.foreground() != pty.pid, "the terminal")
             pty.send(CTRL_C)
             pty.expect(PROMPT)
+            self.assertTrue(is_gone(program))
+            self.leave(pty)
+
+    def test_suspend_a_group(self):
+        """The program's children stop and go on with it."""
+        script = "'sleep 1001 & sleep 1002; wait'"
+        for prefix in self.ways():
+            for word in ("fg", "kill -CONT %1", "bg"):
+                pty = self.shell(prefix)
+                pty.send(f"$RUN sh -c {script}\n")
+
+                def sleeps():
+                    return [pid for pid, what in self.marked().items()
+                            if what.startswith("sleep")]
+                wait_until(lambda: len(sleeps()) == 2, "the children")
+                pty.send(CTRL_Z)
+                pty.expect(r"Stopped .*%% $")
+                wait_until(lambda: all(map(is_stopped, sleeps())), "stops")
+                pty.send(word + "\n")
+                wait_until(lambda: not any(map(is_stopped, sleeps())), word)
+                os.killpg(self.job(pty), signal.SIGTERM)
+                wait_until(lambda: not sleeps(), "the end")
+                pty.send("\n")
+                pty.expect(PROMPT)
+                pty.close()
+
+    def test_stop_by_sigstop(self):
+        """kill -STOP %1 while the job runs in the background."""
+        for prefix in self.ways():
+            pty = self.shell(prefix)
+            pty.send("$RUN sleep 1000\n")
+            program = self.program(pty, prefix)
+            pty.send(CTRL_Z)
+            pty.expect(r"Stopped .*%% $")
+            for _ in range(3):
+                pty.send("bg\n")
+                pty.expect(r"sleep 1000 &\r\n%% $")
+                wait_until(lambda: not is_stopped(program), "a go")
+                pty.send("kill -STOP %1\n")
+                wait_until(lambda: is_stopped(program), "a stop")
+                wait_until(lambda: is_stopped(self.job(pty)), "the job's")
+                pty.send("jobs\n")
+                pty.expect(r"jobs\r\n.*Stopped .*%% $")
+            pty.send("kill %1; fg\n")
+            pty.expect(r"Terminated.*%% $")
             self.assertTrue(is_gone(program))
             self.leave(pty)
 
@@ -174,10 +220,9 @@ class Keys(Terminal):
                     pty.expect(r"sleep 1000 &\r\n%% $")
                 job = self.job(pty)
                 pty.send("kill %1\n")
-                wait_until(lambda: is_gone(job), "the job's end")
-                pty.send("wait %1; echo status $?.\n")
-                pty.expect(r"status 143\.\r\n")
-                pty.expect(PROMPT)
+                wait_until(lambda: stat_of(job) is None, "the job's end")
+                pty.send("\n")
+                pty.expect(r"Terminated .*%% $")
                 self.leave(pty)
 
     def test_kill_stopped_job_with_sigkill(self):
@@ -189,10 +234,9 @@ class Keys(Terminal):
             pty.expect(r"Stopped .*%% $")
             job = self.job(pty)
             os.kill(program, signal.SIGKILL)
-            wait_until(lambda: is_gone(job), "the job's end")
-            pty.send("wait %1; echo status $?.\n")
-            pty.expect(r"status 137\.\r\n")
-            pty.expect(PROMPT)
+            wait_until(lambda: stat_of(job) is None, "the job's end")
+            pty.send("\n")
+            pty.expect(r"Killed .*%% $")
             self.leave(pty)
 
 
@@ -293,16 +337,20 @@ class InnerShell(Terminal):
             pty.expect(r"sleep 1000\r\n")
             wait_until(lambda: "sleep" in " ".join(self.marked().values()),
                        "sleep")
-            wait_until(lambda: any(
-                stat_of(pid) and stat_of(pid)[0] == "sleep" and
-                pty.foreground() == stat_of(pid)[3]
-                for pid in self.marked()), "sleep in the foreground")
+
+            def in_front():
+                found = [stat_of(pid) for pid in self.marked()]
+                return [stat for stat in found
+                        if stat and stat[0] == "sleep" and stat[1] != "T" and
+                        pty.foreground() == stat[3]]
+            wait_until(in_front, "sleep in the foreground")
             pty.send(CTRL_Z)
             pty.expect(r"Stopped .*@@ $")
             pty.send("bg; jobs\n")
             pty.expect(r"Running .*@@ $")
             pty.send("fg\n")
             pty.expect(r"sleep 1000\r\n")
+            wait_until(in_front, "sleep in the foreground")
             pty.send(CTRL_C)
             pty.expect(r"@@ $")
             pty.send("echo status $?.\n")
