@@ -14,8 +14,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -91,6 +93,23 @@ void emu_fds_close_others(const int *keep, size_t count)
 		from = sorted[i] + 1;
 	}
 	syscall(SYS_close_range, from, UINT_MAX, 0);
+}
+
+void emu_fds_raise_limit(void)
+{
+	FILE *file = fopen("/proc/sys/fs/nr_open", "re");
+	struct rlimit limit;
+	unsigned long most = 0;
+
+	if (file && fscanf(file, "%lu", &most) == 1) {
+		limit.rlim_cur = limit.rlim_max = most;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+	if (file)
+		fclose(file);
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 void emu_fds_leave_folder(void)

@@ -23,6 +23,12 @@ void emu_fds_drop_stdio(int with_stderr);
 /* Closes all descriptors from 3 on but those in `keep` (may hold -1). */
 void emu_fds_close_others(const int *keep, size_t count);
 
+/*
+ * Raises the limit of open files: beyond the hard one with CAP_SYS_RESOURCE,
+ * else up to it. Each file that the emulation watches takes some.
+ */
+void emu_fds_raise_limit(void);
+
 /* Makes / the working folder, so that no file system is kept busy by us. */
 void emu_fds_leave_folder(void);
 

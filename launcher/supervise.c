@@ -314,43 +314,15 @@ static void children_ready(struct emu_source *source, uint32_t events)
 	wait_for_children(supervisor);
 }
 
-/* The most open files that we may have: each watched file takes some. */
-static void raise_file_limit(void)
-{
-	FILE *file = fopen("/proc/sys/fs/nr_open", "re");
-	struct rlimit limit;
-	unsigned long most = 0;
-
-	if (file && fscanf(file, "%lu", &most) == 1) {
-		limit.rlim_cur = limit.rlim_max = most;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
-	if (file)
-		fclose(file);
-	getrlimit(RLIMIT_NOFILE, &limit);
-	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-static void interrupted(int signal)
-{
-	(void)signal;
-}
-
 static void set_up_signals(struct supervisor *supervisor)
 {
 	static struct emu_backtrace backtrace = {
 		.who = "the supervisor", .line = crash_line};
-	struct sigaction action = {.sa_handler = interrupted};
 	sigset_t set;
 
 	crash_log_fd = supervisor->launch->log_fd;
 	crash_control_fd = supervisor->control_fd;
 	emu_backtrace_install(&backtrace);
-	sigemptyset(&set);
-	sigaddset(&set, SIGALRM);
-	sigaction(SIGALRM, &action, NULL);
-	sigprocmask(SIG_UNBLOCK, &set, NULL);
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	supervisor->children_fd =
@@ -382,7 +354,7 @@ static void detach(struct supervisor *supervisor)
 	emu_fds_drop_stdio(1);
 	emu_fds_close_others(keep, sizeof(keep) / sizeof(keep[0]));
 	emu_fds_leave_folder();
-	raise_file_limit();
+	emu_fds_raise_limit();
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	set_up_signals(supervisor);
 }
@@ -439,6 +411,8 @@ static int set_up_loop(struct supervisor *supervisor)
 
 static void tell_start(struct supervisor *supervisor)
 {
+	const struct emu_options *emulation = &supervisor->launch->emulation;
+
 	emu_control_send(supervisor->control, EMU_MESSAGE_CANARY,
 		supervisor->canary, "");
 	emu_control_send(supervisor->control, EMU_MESSAGE_STARTED,
@@ -450,6 +424,9 @@ static void tell_start(struct supervisor *supervisor)
 		(int)supervisor->program, supervisor->launch->argv[0]);
 	emu_logf(&supervisor->log, "its supervisor is process %d",
 		(int)getpid());
+	emu_logf(&supervisor->log, "eventfds are %s, io_uring is %s",
+		emulation->eventfd_host ? "the kernel's" : "emulated",
+		emulation->io_uring_allow ? "allowed" : "denied");
 }
 
 /* Nobody can be told by a message: one line and an end of the socket. */
