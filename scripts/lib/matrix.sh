@@ -21,8 +21,9 @@ suites_of() {
 	case $1 in
 	gcc) echo lint unit launcher conformance integration stress ;;
 	clang) echo unit launcher conformance ;;
-	# What goes wrong in the supervisor's memory shows here.
-	sanitize) echo unit launcher conformance integration stress ;;
+	# What goes wrong in the supervisor's memory shows here. The launcher
+	# tests compare signal states, which sanitizers change.
+	sanitize) echo unit conformance integration stress ;;
 	# Under qemu-user, which has no seccomp: the engine alone.
 	aarch64) echo unit ;;
 	esac
@@ -120,8 +121,6 @@ sanitizer_settings() {
 	local reports=$1
 	export ASAN_OPTIONS=log_path=$reports/asan:detect_stack_use_after_return=1
 	export UBSAN_OPTIONS=log_path=$reports/ubsan:print_stacktrace=1
-	export LSAN_OPTIONS=
-	export EPEMU_TEST_SUBSET=1
 }
 
 run_suites() {
@@ -132,9 +131,9 @@ run_suites() {
 	for suite in "$@"; do
 		words+=(--suite "$suite")
 	done
-	reports=$directory/sanitizer-reports
-	rm -rf "$reports" "$directory/meson-logs/testlog.json"
-	mkdir -p "$reports"
+	rm -f "$directory/meson-logs/testlog.json"
+	# Programs under other users write there as well.
+	reports=$(mktemp -d) && chmod 1777 "$reports"
 	say "-- tests: $*"
 	set -m
 	(
@@ -159,6 +158,7 @@ run_suites() {
 	if [ "$build" = sanitize ]; then
 		check_reports "$reports"
 	fi
+	rm -rf "$reports"
 }
 
 # Their failures are seen in the results.

@@ -6,8 +6,8 @@
 
 DIRECTORY holds what the steps of the run left there: NAME.json (what meson
 keeps of the test programs of the build NAME) and NAME.tap. A test program
-that speaks TAP or prints Check's summary counts with each of its cases,
-another one as a single case. Cases that failed are shown with their output.
+that speaks TAP, or prints the summary of Check or of Python's unittest, counts
+with each of its cases, another one as a single case. Cases that failed are shown with their output.
 The last line is "N passed, N failed, N skipped".
 
 With --ci a skip is a failure, unless the kernel itself lacks what is needed
@@ -24,7 +24,12 @@ PLAN = re.compile(r"^1\.\.(\d+)\s*(?:#\s*(.*))?$")
 DIRECTIVE = re.compile(r"(?:^|\s)#\s*(SKIP|TODO)\b:?\s*(.*)$", re.IGNORECASE)
 CHECK = re.compile(
     r"^\d+%: Checks: (\d+), Failures: (\d+), Errors: (\d+)", re.MULTILINE)
+UNITTEST = re.compile(r"^Ran (\d+) tests? in ", re.MULTILINE)
+UNITTEST_BAD = re.compile(r"^={70}\n(?:FAIL|ERROR): (.*)\n", re.MULTILINE)
+UNITTEST_SKIP = re.compile(r"\.\.\. (?:.* )?skipped (['\"])(.*)\1$",
+                           re.MULTILINE)
 OUTPUT_LINES = 60
+LINE_LENGTH = 500
 
 
 class Case:
@@ -61,7 +66,7 @@ def tap_case(where, match):
 
 def tap_cases(where, text):
     """The cases of a TAP stream, or None if it is none."""
-    cases, planned, current = [], None, None
+    cases, planned, current, about = [], None, None, 0
     for line in text.splitlines():
         plan = PLAN.match(line)
         match = CASE.match(line)
@@ -75,10 +80,13 @@ def tap_cases(where, text):
         elif match:
             current = tap_case(where, match)
             cases.append(current)
+            about = 0
         elif line.startswith("Bail out!"):
             cases.append(Case(where, "bailed out", "failed", line))
         elif current and current.result == "failed" and line.strip():
-            current.detail += line + "\n"
+            about += 1
+            if about <= OUTPUT_LINES:
+                current.detail += line[:LINE_LENGTH] + "\n"
     if planned is None:
         return None
     ran = sum(1 for case in cases if case.name != "bailed out")
@@ -104,6 +112,23 @@ def check_cases(where, text):
     return cases
 
 
+def unittest_cases(where, text):
+    """The cases of Python's unittest, or None if it did not run."""
+    ran = UNITTEST.findall(text)
+    if not ran:
+        return None
+    parts = UNITTEST_BAD.split(text)
+    bad = {}
+    for name, detail in zip(parts[1::2], parts[2::2]):
+        bad[name] = bad.get(name, "") + detail
+    cases = [Case(where, name, "failed", end_of(detail))
+             for name, detail in bad.items()]
+    cases += [Case(where, "a test", "skipped", reason)
+              for _, reason in UNITTEST_SKIP.findall(text)]
+    rest = sum(map(int, ran)) - len(cases)
+    return cases + [Case(where, "", "passed") for _ in range(rest)]
+
+
 def program_cases(build, entry):
     """The cases of one test program that meson ran."""
     name = re.sub(r"^epemu[:\s/]+", "", entry["name"])
@@ -118,7 +143,8 @@ def program_cases(build, entry):
             return cases
         reason = both.splitlines()[-1] if both else "no reason given"
         return [Case(where, "all of it", "skipped", reason)]
-    cases = tap_cases(where, stdout) or check_cases(where, stdout)
+    cases = (tap_cases(where, stdout) or check_cases(where, stdout) or
+             unittest_cases(where, f"{stdout}\n{stderr}"))
     good = result in ("OK", "EXPECTEDFAIL")
     if not cases:
         return [Case(where, "", "passed" if good else "failed",
@@ -127,7 +153,7 @@ def program_cases(build, entry):
         code = entry.get("returncode")
         cases.append(Case(where, "the program", "failed",
                           f"{result}, exit status {code}\n{both}"))
-    elif not good and stderr:
+    elif not good and stderr and not UNITTEST.search(stderr):
         first = next(case for case in cases if case.result == "failed")
         first.detail += "stderr:\n" + end_of(stderr)
     return cases
