@@ -265,7 +265,14 @@ static int control(struct ctl *ctl)
 		return ctl->copy;
 	emu_fdtable_find_own(ctl->intercept->fdtable, ctl->copy, EMU_KIND_EPOLL,
 		&ctl->inner);
+	/* Another thread may close them just now. */
+	ctl->object->pins++;
+	if (ctl->inner)
+		ctl->inner->pins++;
 	rc = operate(ctl);
+	ctl->object->pins--;
+	if (ctl->inner)
+		ctl->inner->pins--;
 	if (rc < 0 && rc != -EPERM && rc != -EEXIST) {
 		wrong = must_poll(ctl);
 		if (wrong < 0)
@@ -299,6 +306,10 @@ void emu_call_epoll_ctl(struct emu_intercept *intercept, struct emu_call *call)
 
 	if (rc == -EPERM) {
 		emu_answer_denied(intercept, call);
+		return;
+	}
+	if (rc == -EMFILE || rc == -ENFILE) { /* no room to look */
+		emu_answer_plain(intercept, call, -ENOMEM);
 		return;
 	}
 	if (rc != 1) { /* not ours: the kernel knows what to say */

@@ -43,6 +43,11 @@ void emu_guard_arm(void)
 	armed = setitimer(ITIMER_REAL, &period, NULL) == 0;
 }
 
+bool emu_guard_is_armed(void)
+{
+	return armed;
+}
+
 void emu_guard_disarm(void)
 {
 	static const struct itimerval never = {{0, 0}, {0, 0}};

@@ -6,11 +6,15 @@
 #ifndef EMU_GUARD_H
 #define EMU_GUARD_H
 
+#include <stdbool.h>
+
 /* Installs the signal handler (SIGALRM, without SA_RESTART), unblocked. */
 int emu_guard_init(void);
 
 /* Armed from now on, if it is not already. Costs a call only the first time. */
 void emu_guard_arm(void);
+
+bool emu_guard_is_armed(void);
 
 /* Nothing that needs it happened for a while: lets the processor sleep. */
 void emu_guard_disarm(void);

@@ -66,6 +66,7 @@ static void settle(struct emu_settle *settle)
 				false);
 	} while (serve_expired(intercept));
 	emu_signalfd_arm(intercept);
+	emu_sweep_settle(intercept);
 	while (!emu_list_empty(&intercept->unsettled))
 		emu_placeholder_settle(
 			emu_container_of(intercept->unsettled.next,

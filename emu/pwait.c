@@ -65,17 +65,26 @@ static void let_go(pid_t tid, int sig)
 }
 
 /*
- * Waits for the thread's next stop; false when it ended instead. Should it
- * have gone to sleep in another call, it is interrupted there.
+ * Waits for the thread's next stop; false when it ended instead, or is traced
+ * no longer (another thread's exec took its id). Only a stop is taken: the
+ * end of the program is for the launcher to see. A thread that went to sleep
+ * in another call is interrupted there.
  */
 static bool wait_stop(pid_t tid, int *status)
 {
-	pid_t pid;
+	siginfo_t info;
 
 	emu_guard_arm();
-	while ((pid = waitpid(tid, status, __WALL)) < 0 && errno == EINTR)
-		trace(PTRACE_INTERRUPT, tid, 0, NULL);
-	return pid == tid && WIFSTOPPED(*status);
+	while (waitid(P_PID, (id_t)tid, &info,
+		       WSTOPPED | WEXITED | WNOWAIT | __WALL) < 0) {
+		if (errno != EINTR ||
+			trace(PTRACE_INTERRUPT, tid, 0, NULL) == -ESRCH)
+			return false;
+	}
+	if (info.si_code != CLD_STOPPED && info.si_code != CLD_TRAPPED)
+		return false;
+	return waitpid(tid, status, __WALL | WNOHANG) == tid &&
+	       WIFSTOPPED(*status);
 }
 
 static bool is_event_stop(int status)

@@ -199,6 +199,8 @@ void emu_signalfd_arm(struct emu_intercept *intercept);
 
 /* sweep.c: what has gone without a word. */
 void emu_sweep_note(struct emu_intercept *intercept);
+/* Sees to it that what was armed comes down again. */
+void emu_sweep_settle(struct emu_intercept *intercept);
 void emu_sweep_due(struct emu_intercept *intercept);
 void emu_sweep_all(struct emu_intercept *intercept);
 /* Epolls that are gone leave the epolls that they were added to. */

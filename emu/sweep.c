@@ -15,6 +15,7 @@
 
 #define REST_NS 100000000u /* this long after the last change */
 #define PAUSE_NS 1000000u /* between two slices */
+#define GUARD_NS 1000000000u /* the guard timer runs no longer in vain */
 #define SLICE 256
 #define SLACK 1024 /* new ones before the sweep does not wait for a rest */
 
@@ -103,6 +104,12 @@ static void arm(struct emu_intercept *intercept, uint64_t after_ns)
 {
 	emu_deadline_arm(emu_loop_deadlines(intercept->loop),
 		&intercept->housekeeping, emu_loop_now_ns() + after_ns);
+}
+
+void emu_sweep_settle(struct emu_intercept *intercept)
+{
+	if (emu_guard_is_armed() && !intercept->housekeeping.armed)
+		arm(intercept, GUARD_NS);
 }
 
 void emu_sweep_note(struct emu_intercept *intercept)

@@ -268,6 +268,10 @@ void emu_call_epoll_wait(struct emu_intercept *intercept, struct emu_call *call)
 		emu_answer_denied(intercept, call);
 		return;
 	}
+	if (rc == -EMFILE || rc == -ENFILE) { /* no room to look */
+		emu_answer_plain(intercept, call, -ENOMEM);
+		return;
+	}
 	if (rc != 1) { /* not ours: the kernel knows what to say */
 		emu_answer_continue(intercept, call);
 		return;
@@ -277,8 +281,10 @@ void emu_call_epoll_wait(struct emu_intercept *intercept, struct emu_call *call)
 		emu_answer_plain(intercept, call, rc);
 		return;
 	}
+	object->pins++; /* another thread may close it just now */
 	n = harvest(intercept, object, wait.maxevents);
 	emu_placeholder_taken(object);
+	object->pins--;
 	if (n > 0) {
 		if (deliver(intercept, call, object, n) < 0)
 			emu_voided_add(call->thread, call, EMU_VOID_AGAIN, 0);
