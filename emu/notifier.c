@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/seccomp.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
@@ -55,6 +56,7 @@ static int send_answer(
 	int listener, uint64_t id, int64_t result, uint32_t flags)
 {
 	union resp out;
+	int rc;
 
 	memset(&out, 0, sizeof(out));
 	out.resp.id = id;
@@ -63,9 +65,11 @@ static int send_answer(
 		out.resp.error = (int)result;
 	else
 		out.resp.val = result;
-	if (ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &out) < 0)
-		return -errno;
-	return 0;
+
+	do { /* its lock is taken interruptibly */
+		rc = ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &out);
+	} while (rc < 0 && errno == EINTR);
+	return rc < 0 ? -errno : 0;
 }
 
 int emu_notifier_answer(int listener, uint64_t id, int64_t result)
@@ -86,15 +90,30 @@ int emu_notifier_give_fd(int listener, uint64_t id, int fd, bool cloexec)
 		.srcfd = (uint32_t)fd,
 		.newfd_flags = cloexec ? O_CLOEXEC : 0,
 	};
+	sigset_t all;
+	sigset_t before;
 	int number;
 
-	do {
-		number = ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add);
-	} while (number < 0 && errno == EINTR);
-	return number < 0 ? -errno : number;
+	/*
+	 * It waits for the target to take the descriptor. A signal in that
+	 * wait (the guard timer's) would come when the call counts as answered
+	 * already, and the target would get 0 for its descriptor.
+	 */
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
+	number = ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add);
+	if (number < 0)
+		number = -errno;
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return number;
 }
 
 bool emu_notifier_valid(int listener, uint64_t id)
 {
-	return ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
+	int rc;
+
+	do {
+		rc = ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id);
+	} while (rc < 0 && errno == EINTR);
+	return rc == 0;
 }
