@@ -56,7 +56,10 @@ class Terminal(TestCase):
             pty.send("\n")
             pty.expect(PROMPT)
             return word in pty.text
-        wait_until(ask, word)
+        try:
+            wait_until(ask, word)
+        except AssertionError as error:
+            raise AssertionError(pty.text) from error
 
     def leave(self, pty):
         pty.send("exit 0\n")

@@ -9,7 +9,7 @@
 # the archive must need that and nothing else: a check of this check.
 set -eu
 
-allowed='^(memcpy|memmove|memset|memcmp|__stack_chk_fail)$'
+allowed='^(memcpy|memmove|memset|memcmp|__stack_chk_(fail|guard))$'
 hooks='^(_GLOBAL_OFFSET_TABLE_|__(asan|ubsan|tsan|msan|sanitizer|odr_asan|gcov|llvm)_.*)$'
 
 lists=$(mktemp -d)
