@@ -42,7 +42,7 @@ class Status(TestCase):
     def test_first_process_of_a_container(self):
         inside = ["unshare", "--pid", "--fork", "--mount-proc"]
         if self.run_it(inside + ["true"]).returncode != 0:
-            self.skipTest("unshare needs privileges")
+            self.lacks("unshare needs privileges")
         self.assertEqual(
             self.run_it(inside + [EPEMU, "sh", "-c", "exit 3"]).returncode, 3)
         result = self.run_it(inside + [EPEMU, "sh", "-c", "kill -TERM $$"])
@@ -50,7 +50,7 @@ class Status(TestCase):
 
     def test_another_user(self):
         if os.getuid() != 0:
-            self.skipTest("needs root to become another user")
+            self.lacks("needs root to become another user")
         result = self.run_it([EPEMU, "id", "-u"], user=65534, group=65534,
                              extra_groups=[], cwd="/")
         self.assertEqual((result.returncode, result.stdout, result.stderr),
@@ -156,7 +156,7 @@ class Command(TestCase):
 
     def test_too_few_processes(self):
         if os.getuid() != 0:
-            self.skipTest("needs root to become another user")
+            self.lacks("needs root to become another user")
 
         def limit():
             resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
