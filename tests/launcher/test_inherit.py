@@ -8,11 +8,12 @@ import resource
 import signal
 import tempfile
 
-from harness import EPEMU, PYTHON, TestCase, has_address_sanitizer, main
+from harness import (EPEMU, PYTHON, TestCase, has_address_sanitizer, main,
+                     read_file)
 
 # Fields of /proc/self/status that must not differ. (Seccomp has to.)
 STATUS = ("(Umask|Uid|Gid|Groups|SigPnd|ShdPnd|SigBlk|SigIgn|SigCgt|"
-          "Cap...|NoNewPrivs|Cpus_allowed|Mems_allowed|Threads|TracerPid):")
+          "Cap...|Cpus_allowed|Mems_allowed|Threads|TracerPid):")
 
 # AddressSanitizer takes these for itself before main().
 SANITIZED = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE} \
@@ -39,9 +40,17 @@ class Inherited(TestCase):
                 if line.startswith(name + ":")][0]
 
     def test_status(self):
-        text = self.same_status()
-        if os.getuid() == 0:
-            self.assertEqual(self.field(text, "NoNewPrivs"), "0")
+        self.same_status()
+
+    def test_no_new_privileges(self):
+        """Set only where the filter needs it: without CAP_SYS_ADMIN."""
+        text = read_file("/proc/self/status").splitlines()
+        has_admin = int(self.field(text, "CapEff"), 16) >> 21 & 1
+        was_set = int(self.field(text, "NoNewPrivs"))
+        result = self.run_it(
+            [EPEMU, "grep", "NoNewPrivs", "/proc/self/status"])
+        self.assertEqual(int(result.stdout.split()[1]),
+                         1 if was_set or not has_admin else 0)
 
     def test_signal_mask(self):
         def block():
