@@ -24,6 +24,12 @@ const char *emu_call_name(enum emu_call_kind kind)
 	return names[kind];
 }
 
+bool emu_call_is_wait(enum emu_call_kind kind)
+{
+	return kind == EMU_CALL_EPOLL_WAIT || kind == EMU_CALL_EPOLL_PWAIT ||
+	       kind == EMU_CALL_EPOLL_PWAIT2;
+}
+
 bool emu_call_repeats(
 	const struct emu_call *call, const struct emu_call *earlier)
 {

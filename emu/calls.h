@@ -41,6 +41,9 @@ struct emu_call {
 /* The call's name, as in its manual page. */
 const char *emu_call_name(enum emu_call_kind kind);
 
+/* Is it epoll_wait() or one of its kin? */
+bool emu_call_is_wait(enum emu_call_kind kind);
+
 /* Is it one and the same call, made again by the same thread? */
 bool emu_call_repeats(
 	const struct emu_call *call, const struct emu_call *earlier);

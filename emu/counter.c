@@ -15,37 +15,28 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/time.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "guard.h"
 #include "placeholder.h"
-#include "poll_bits.h"
+#include "proc.h"
 
 /* The count as /proc shows it, without taking it. */
 static int peek(int fd, uint64_t *count)
 {
 	static const char key[] = "eventfd-count:";
+	char path[32];
 	char text[512];
 	const char *at;
-	ssize_t length;
-	int info;
 
-	snprintf(text, sizeof(text), "/proc/self/fdinfo/%d", fd);
-	info = open(text, O_RDONLY | O_CLOEXEC);
-	if (info < 0)
-		return -errno;
-	length = read(info, text, sizeof(text) - 1);
-	close(info);
-	if (length < 0)
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	if (emu_proc_read(path, text, sizeof(text)) < 0)
 		return -EIO;
-	text[length] = '\0';
 	at = strstr(text, key);
 	if (!at)
 		return -EIO;

@@ -68,10 +68,7 @@ static void drop_gone(const struct ctl *ctl)
 		emu_item_info(item, &info);
 		if (emu_file_is_watch(info.file) &&
 			emu_weak_gone(&emu_watch_of_file(info.file)->weak)) {
-			struct emu_watch *watch = emu_watch_of_file(info.file);
-
-			emu_file_release(info.file);
-			emu_watch_destroy(watch);
+			emu_watch_release(emu_watch_of_file(info.file));
 			/* A shared watch took more than this item along. */
 			next = emu_epoll_next_fd(
 				ctl->object->epoll, ctl->fd, NULL);
@@ -206,7 +203,6 @@ static int modify(const struct ctl *ctl)
 static int delete (const struct ctl *ctl)
 {
 	struct emu_item *item = find_item(ctl);
-	struct emu_watch *watch;
 	struct emu_item_info info;
 
 	if (!item)
@@ -217,9 +213,7 @@ static int delete (const struct ctl *ctl)
 		emu_placeholder_show(ctl->object, NULL, ctl->inner, 0);
 		return 0;
 	}
-	watch = emu_watch_of_file(info.file);
-	if (--watch->users == 0)
-		emu_watch_destroy(watch);
+	emu_watch_put(emu_watch_of_file(info.file));
 	return 0;
 }
 
@@ -298,25 +292,14 @@ void emu_call_epoll_ctl(struct emu_intercept *intercept, struct emu_call *call)
 	struct ctl ctl = {
 		.intercept = intercept,
 		.thread = call->thread,
+		.object = emu_dispatch_epoll(intercept, call),
 		.op = emu_call_int(call, 1),
 		.fd = emu_call_int(call, 2),
 	};
-	int rc = emu_fdtable_find(intercept->fdtable, call->thread,
-		emu_call_int(call, 0), EMU_KIND_EPOLL, &ctl.object);
+	int rc = 0;
 
-	if (rc == -EPERM) {
-		emu_answer_denied(intercept, call);
+	if (!ctl.object)
 		return;
-	}
-	if (rc == -EMFILE || rc == -ENFILE) { /* no room to look */
-		emu_answer_plain(intercept, call, -ENOMEM);
-		return;
-	}
-	if (rc != 1) { /* not ours: the kernel knows what to say */
-		emu_answer_continue(intercept, call);
-		return;
-	}
-	rc = 0;
 	if (ctl.op != EMU_EPOLL_CTL_DEL)
 		rc = read_event(call->thread, call->args[3], &ctl.event);
 	/* No suspend blocker is ever taken here. */

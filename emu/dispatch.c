@@ -3,7 +3,27 @@
  * From a received call to the function that answers it. The place where a
  * policy (refuse, delay, reorder) would sit: before the table.
  */
+#include <errno.h>
+
 #include "supervisor.h"
+
+struct emu_object *emu_dispatch_epoll(
+	struct emu_intercept *intercept, const struct emu_call *call)
+{
+	struct emu_object *object;
+	int rc = emu_fdtable_find(intercept->fdtable, call->thread,
+		emu_call_int(call, 0), EMU_KIND_EPOLL, &object);
+
+	if (rc == 1)
+		return object;
+	if (rc == -EPERM)
+		emu_answer_denied(intercept, call);
+	else if (rc == -EMFILE || rc == -ENFILE) /* no room to look */
+		emu_answer_plain(intercept, call, -ENOMEM);
+	else /* not ours: the kernel knows what to say */
+		emu_answer_continue(intercept, call);
+	return NULL;
+}
 
 typedef void call_function(struct emu_intercept *, struct emu_call *);
 

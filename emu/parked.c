@@ -39,9 +39,13 @@ struct emu_parked *emu_parked_create(struct emu_intercept *intercept,
 
 bool emu_parked_is_wait(const struct emu_parked *parked)
 {
-	return parked->call.kind == EMU_CALL_EPOLL_WAIT ||
-	       parked->call.kind == EMU_CALL_EPOLL_PWAIT ||
-	       parked->call.kind == EMU_CALL_EPOLL_PWAIT2;
+	return emu_call_is_wait(parked->call.kind);
+}
+
+void emu_parked_woken(struct emu_parked *parked)
+{
+	emu_list_remove(&parked->woken_link);
+	emu_list_add_tail(&parked->woken_link, &parked->intercept->woken);
 }
 
 bool emu_parked_valid(const struct emu_parked *parked)

@@ -59,9 +59,9 @@ static int set_mask(pid_t tid, uint64_t mask)
 }
 
 /* Lets the thread go on untraced, with `sig` to deliver (0: none). */
-static void let_go(pid_t tid, int sig)
+static int let_go(pid_t tid, int sig)
 {
-	trace(PTRACE_DETACH, tid, 0, (void *)(intptr_t)sig);
+	return trace(PTRACE_DETACH, tid, 0, (void *)(intptr_t)sig);
 }
 
 /*
@@ -92,6 +92,12 @@ static bool is_event_stop(int status)
 	return status >> 16 == PTRACE_EVENT_STOP;
 }
 
+/* The signal that the stop is about to deliver, 0 if it is none of those. */
+static int signal_of(int status)
+{
+	return is_event_stop(status) ? 0 : WSTOPSIG(status);
+}
+
 void emu_pwait_forget(struct emu_thread *thread)
 {
 	free(thread->pwait);
@@ -108,16 +114,6 @@ static int finish(struct emu_thread *thread, int64_t result)
 	let_go(thread->tid, 0);
 	emu_pwait_forget(thread);
 	return rc;
-}
-
-static uint64_t pending(const struct emu_thread *thread)
-{
-	uint64_t own = 0;
-	uint64_t shared = 0;
-
-	emu_target_status(thread, "SigPnd", &own);
-	emu_target_status(thread, "ShdPnd", &shared);
-	return own | shared;
 }
 
 static bool traced_by_us(const struct emu_thread *thread)
@@ -144,7 +140,7 @@ int emu_pwait_lend(struct emu_parked *parked, uint64_t mask)
 	if (!pwait)
 		return 0;
 	/* Before it is traced: what is ignored is not kept then. */
-	pwait->pending = pending(thread) & ~mask;
+	pwait->pending = emu_target_pending(thread) & ~mask;
 	rc = trace(PTRACE_SEIZE, thread->tid, 0, NULL);
 	if (rc < 0 && !traced_by_us(thread)) {
 		emu_logf(parked->intercept->log,
@@ -214,6 +210,14 @@ static void mend_frame(struct emu_thread *thread, const struct emu_call *call)
 	emu_target_write(thread, at, bytes, emu_arch_frame_size);
 }
 
+/* The call failed with EINTR; a wake that had chosen it goes to the next. */
+static void interrupted(struct emu_parked *parked)
+{
+	emu_answer_count(parked->intercept, &parked->call, -EINTR);
+	emu_parked_kill(parked, true);
+	emu_parked_destroy(parked);
+}
+
 /* The thread is about to take `sig`, with the lent mask in force. */
 static void on_signal(struct emu_thread *thread, int sig)
 {
@@ -225,8 +229,7 @@ static void on_signal(struct emu_thread *thread, int sig)
 		is_ignored(thread, sig)) {
 		/* Blocked till now, so it was kept: it does end the sleep. */
 		finish(thread, -EINTR);
-		emu_answer_count(parked->intercept, &parked->call, -EINTR);
-		emu_parked_destroy(parked);
+		interrupted(parked);
 		return;
 	}
 	if (!parked || !is_caught(thread, sig)) {
@@ -243,13 +246,10 @@ static void on_signal(struct emu_thread *thread, int sig)
 		let_go(thread->tid, 0);
 	} else {
 		set_mask(thread->tid, thread->pwait->old_mask);
-		let_go(thread->tid,
-			is_event_stop(status) ? 0 : WSTOPSIG(status));
+		let_go(thread->tid, signal_of(status));
 	}
 	emu_pwait_forget(thread);
-	emu_answer_count(parked->intercept, &parked->call, -EINTR);
-	emu_parked_kill(parked, true);
-	emu_parked_destroy(parked);
+	interrupted(parked);
 }
 
 /*
@@ -265,8 +265,7 @@ static void on_event_stop(struct emu_thread *thread, int sig)
 		return;
 	}
 	finish(thread, -EINTR);
-	emu_answer_count(parked->intercept, &parked->call, -EINTR);
-	emu_parked_destroy(parked);
+	interrupted(parked);
 }
 
 bool emu_pwait_status(
@@ -274,12 +273,7 @@ bool emu_pwait_status(
 {
 	(void)intercept;
 	if (!thread->pwait && WIFSTOPPED(status))
-		return trace(PTRACE_DETACH, thread->tid, 0,
-			       (void *)(intptr_t)(is_event_stop(status)
-							  ? 0
-							  : WSTOPSIG(
-								    status))) ==
-		       0;
+		return let_go(thread->tid, signal_of(status)) == 0;
 	if (!thread->pwait)
 		return false;
 	if (!WIFSTOPPED(status)) {

@@ -69,12 +69,8 @@ static void listen_to(
 
 static int woken(struct emu_wait *wait, uint32_t key)
 {
-	struct emu_parked *parked =
-		emu_container_of(wait, struct emu_parked, wait);
-
 	(void)key;
-	emu_list_remove(&parked->woken_link);
-	emu_list_add_tail(&parked->woken_link, &parked->intercept->woken);
+	emu_parked_woken(emu_container_of(wait, struct emu_parked, wait));
 	return 1;
 }
 

@@ -13,13 +13,13 @@
  * process. While a thread sleeps on an epoll with a signalfd in it, and only
  * then, its pending signals are looked at every other millisecond.
  */
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "poll_bits.h"
+#include "proc.h"
 #include "supervisor.h"
 
 #define TICK_NS 2000000u
@@ -49,21 +49,15 @@ bool emu_signalfd_is(int fd)
 static uint64_t mask_of(struct emu_watch *watch)
 {
 	static const char key[] = "sigmask:\t";
+	char path[64];
 	char text[512];
 	const char *at;
-	ssize_t length;
-	int fd;
 
 	if (!caller || emu_weak_is(&watch->weak, caller, watch->signalfd) != 1)
 		return watch->sigmask;
-	snprintf(text, sizeof(text), "/proc/%d/fdinfo/%d", (int)caller->tid,
+	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", (int)caller->tid,
 		watch->signalfd);
-	fd = open(text, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return watch->sigmask;
-	length = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	text[length > 0 ? length : 0] = '\0';
+	emu_proc_read(path, text, sizeof(text));
 	at = strstr(text, key);
 	if (at)
 		watch->sigmask = strtoull(at + sizeof(key) - 1, NULL, 16);
@@ -73,13 +67,7 @@ static uint64_t mask_of(struct emu_watch *watch)
 /* The signals of the mask that are pending for the caller. */
 static uint64_t pending(struct emu_watch *watch)
 {
-	uint64_t own;
-	uint64_t shared;
-
-	if (!caller || emu_target_status(caller, "SigPnd", &own) < 0 ||
-		emu_target_status(caller, "ShdPnd", &shared) < 0)
-		return 0;
-	return (own | shared) & mask_of(watch);
+	return caller ? emu_target_pending(caller) & mask_of(watch) : 0;
 }
 
 uint32_t emu_signalfd_poll(struct emu_watch *watch)

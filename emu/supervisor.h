@@ -120,6 +120,12 @@ void emu_answer_denied(
 
 /* dispatch.c: one function per call. */
 void emu_dispatch(struct emu_intercept *intercept, struct emu_call *call);
+/*
+ * The emulated epoll that is the call's first argument. NULL if there is none
+ * to be had: the call was answered then.
+ */
+struct emu_object *emu_dispatch_epoll(
+	struct emu_intercept *intercept, const struct emu_call *call);
 
 /* create.c */
 void emu_call_epoll_create(struct emu_intercept *, struct emu_call *);
@@ -147,6 +153,8 @@ struct emu_parked *emu_parked_create(struct emu_intercept *intercept,
 /* Leaves all queues, for good; with `pass_on` hands its wake to the next. */
 void emu_parked_kill(struct emu_parked *parked, bool pass_on);
 void emu_parked_destroy(struct emu_parked *parked);
+/* A wake chose it: it is served before the next call. */
+void emu_parked_woken(struct emu_parked *parked);
 bool emu_parked_is_wait(const struct emu_parked *parked);
 /* Does its thread still sleep in it? */
 bool emu_parked_valid(const struct emu_parked *parked);

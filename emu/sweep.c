@@ -22,8 +22,7 @@
 static void watch_gone(void *ctx, struct emu_watch *watch)
 {
 	(void)ctx;
-	emu_file_release(&watch->file);
-	emu_watch_destroy(watch);
+	emu_watch_release(watch);
 }
 
 static void drop_item(struct emu_item *item)
@@ -32,9 +31,8 @@ static void drop_item(struct emu_item *item)
 
 	emu_item_info(item, &info);
 	emu_epoll_del(item);
-	if (emu_file_is_watch(info.file) &&
-		--emu_watch_of_file(info.file)->users == 0)
-		emu_watch_destroy(emu_watch_of_file(info.file));
+	if (emu_file_is_watch(info.file))
+		emu_watch_put(emu_watch_of_file(info.file));
 }
 
 void emu_object_retire(

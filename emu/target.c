@@ -8,7 +8,7 @@
  * for good: once it ended the pidfd answers ESRCH, so a reused id is never
  * mistaken for it, and the pidfd becoming readable is what ends our record.
  * Older kernels have pidfds of processes only; there a record lives as long
- * as its process, and is replaced when its descriptor no longer answers.
+ * as its process, also when its thread has ended.
  *
  * Memory is read and written by thread id while the thread sits in a call
  * that it cannot leave unnoticed for long; whoever writes into a call that
@@ -28,6 +28,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "proc.h"
+
 #ifndef PIDFD_THREAD
 #define PIDFD_THREAD O_EXCL
 #endif
@@ -39,7 +41,6 @@ struct emu_threads {
 	void (*gone)(void *ctx, struct emu_thread *thread);
 	void *ctx;
 	bool no_thread_pidfd; /* before Linux 6.9 */
-	size_t count;
 	struct emu_list buckets[BUCKETS];
 };
 
@@ -73,7 +74,6 @@ static void thread_drop(struct emu_thread *thread)
 	if (thread->syscall_fd >= 0)
 		close(thread->syscall_fd);
 	emu_list_remove(&thread->link);
-	threads->count--;
 	free(thread);
 }
 
@@ -119,52 +119,55 @@ void emu_threads_each(struct emu_threads *threads,
 	}
 }
 
-size_t emu_threads_count(const struct emu_threads *threads)
-{
-	return threads->count;
-}
-
 static void thread_ended(struct emu_source *source, uint32_t events)
 {
 	(void)events;
 	thread_drop(emu_container_of(source, struct emu_thread, source));
 }
 
-/* Reads a small file of /proc/TID; returns its length or a negative errno. */
-static ssize_t read_proc(pid_t tid, const char *name, char *text, size_t size)
+static ssize_t read_status(pid_t tid, char *text, size_t size)
 {
 	char path[64];
 	ssize_t length;
-	int fd;
 
-	snprintf(path, sizeof(path), "/proc/%d/%s", (int)tid, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return errno == ENOENT ? -ESRCH : -errno;
-	length = read(fd, text, size - 1);
-	if (length < 0)
-		length = -errno;
-	else
-		text[length] = '\0';
-	close(fd);
-	return length;
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)tid);
+	length = emu_proc_read(path, text, size);
+	return length == -ENOENT ? -ESRCH : length;
 }
 
-static int status_line(pid_t tid, const char *name, int base, uint64_t *value)
+static int status_value(
+	const char *text, const char *name, int base, uint64_t *value)
 {
-	char text[4096];
 	char key[32];
 	const char *line;
-	ssize_t length = read_proc(tid, "status", text, sizeof(text));
 
-	if (length < 0)
-		return (int)length;
 	snprintf(key, sizeof(key), "\n%s:\t", name);
 	line = strstr(text, key);
 	if (!line)
 		return -ENOENT;
 	*value = strtoull(line + strlen(key), NULL, base);
 	return 0;
+}
+
+static int status_line(pid_t tid, const char *name, int base, uint64_t *value)
+{
+	char text[4096];
+	ssize_t length = read_status(tid, text, sizeof(text));
+
+	return length < 0 ? (int)length : status_value(text, name, base, value);
+}
+
+uint64_t emu_target_pending(const struct emu_thread *thread)
+{
+	char text[4096];
+	uint64_t own = 0;
+	uint64_t shared = 0;
+
+	if (read_status(thread->tid, text, sizeof(text)) < 0)
+		return 0;
+	status_value(text, "SigPnd", 16, &own);
+	status_value(text, "ShdPnd", 16, &shared);
+	return own | shared;
 }
 
 int emu_target_status(
@@ -242,7 +245,6 @@ struct emu_thread *emu_threads_get(struct emu_threads *threads, pid_t tid)
 		return NULL;
 	}
 	emu_list_add_head(&thread->link, bucket(threads, tid));
-	threads->count++;
 	return thread;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The traced side: threads, their memory, their descriptors. Together with
- * weak.c, watch.c, placeholder.c and sigmask.c the only files that touch a
+ * weak.c, watch.c, placeholder.c and pwait.c the only files that touch a
  * target.
  *
  * Results are 0 or more, or a negative errno. -ESRCH: the thread is gone.
@@ -64,9 +64,6 @@ struct emu_thread *emu_threads_find(struct emu_threads *threads, pid_t tid);
 void emu_threads_each(struct emu_threads *threads,
 	void (*visit)(void *ctx, struct emu_thread *thread), void *ctx);
 
-/* How many threads are known. */
-size_t emu_threads_count(const struct emu_threads *threads);
-
 /*
  * process_vm_readv(2): all of `size` bytes, or -EFAULT; -EPERM when the host
  * does not let us.
@@ -96,6 +93,9 @@ int emu_target_stack(struct emu_thread *thread, uint64_t *sp);
 
 /* The thread's process; 0 when it is gone. */
 pid_t emu_target_process(struct emu_thread *thread);
+
+/* The signals that are pending for the thread, its own and its process's. */
+uint64_t emu_target_pending(const struct emu_thread *thread);
 
 /* Has the thread a SIGKILL that it has not died of yet? */
 bool emu_target_killed(const struct emu_thread *thread);

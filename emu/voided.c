@@ -313,9 +313,7 @@ static bool mend_restarting(
 		return false;
 	nr = emu_arch_frame_next_call(frame, code);
 	kind = nr < 0 ? EMU_CALL_OTHER : emu_arch_call(nr);
-	if ((kind != EMU_CALL_EPOLL_WAIT && kind != EMU_CALL_EPOLL_PWAIT &&
-		    kind != EMU_CALL_EPOLL_PWAIT2) ||
-		no_timeout(thread, kind, frame->args))
+	if (!emu_call_is_wait(kind) || no_timeout(thread, kind, frame->args))
 		return false;
 	emu_arch_frame_return(frame, frame->ip + emu_arch_insn_size, -EINTR);
 	return true;

@@ -200,11 +200,7 @@ static int deliver(struct emu_intercept *intercept, const struct emu_call *call,
 
 static void woken(struct emu_waiter *waiter)
 {
-	struct emu_parked *parked =
-		emu_container_of(waiter, struct emu_parked, waiter);
-
-	emu_list_remove(&parked->woken_link);
-	emu_list_add_tail(&parked->woken_link, &parked->intercept->woken);
+	emu_parked_woken(emu_container_of(waiter, struct emu_parked, waiter));
 }
 
 static void sleep_on(struct emu_parked *parked)
@@ -258,24 +254,13 @@ static void park(struct emu_intercept *intercept, struct emu_call *call,
 
 void emu_call_epoll_wait(struct emu_intercept *intercept, struct emu_call *call)
 {
-	struct emu_object *object;
+	struct emu_object *object = emu_dispatch_epoll(intercept, call);
 	struct wait wait;
 	int n;
-	int rc = emu_fdtable_find(intercept->fdtable, call->thread,
-		emu_call_int(call, 0), EMU_KIND_EPOLL, &object);
+	int rc;
 
-	if (rc == -EPERM) {
-		emu_answer_denied(intercept, call);
+	if (!object)
 		return;
-	}
-	if (rc == -EMFILE || rc == -ENFILE) { /* no room to look */
-		emu_answer_plain(intercept, call, -ENOMEM);
-		return;
-	}
-	if (rc != 1) { /* not ours: the kernel knows what to say */
-		emu_answer_continue(intercept, call);
-		return;
-	}
 	rc = decode(&wait, call);
 	if (rc < 0) {
 		emu_answer_plain(intercept, call, rc);

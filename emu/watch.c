@@ -171,6 +171,18 @@ void emu_watch_destroy(struct emu_watch *watch)
 	free(watch);
 }
 
+void emu_watch_put(struct emu_watch *watch)
+{
+	if (--watch->users == 0)
+		emu_watch_destroy(watch);
+}
+
+void emu_watch_release(struct emu_watch *watch)
+{
+	emu_file_release(&watch->file);
+	emu_watch_destroy(watch);
+}
+
 /* A new handle takes the old one's place: for a file at another number. */
 static int watch_replace(struct emu_watch *watch, int fd, uint32_t events)
 {

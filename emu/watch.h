@@ -57,8 +57,14 @@ void emu_watches_init(struct emu_watches *set, struct emu_loop *loop);
 int emu_watch_create(struct emu_watches *set, int fd, uint32_t events,
 	bool shared, struct emu_watch **watch);
 
-/* The last item left: closes the handle and frees the watch. */
+/* Closes the handle and frees a watch that has no item. */
 void emu_watch_destroy(struct emu_watch *watch);
+
+/* One of its items was removed; the last one takes the watch along. */
+void emu_watch_put(struct emu_watch *watch);
+
+/* Its file has gone: its items go, and the watch. */
+void emu_watch_release(struct emu_watch *watch);
 
 /*
  * From now on the watch is for `events`. `fd` is our descriptor of the very

@@ -21,6 +21,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "proc.h"
+
 /* A number kept free for this purpose; -1 while kcmp() does the work. */
 static int scratch = -1;
 
@@ -171,19 +173,12 @@ int emu_weak_order(const struct emu_weak *weak, int fd, int *rc)
 /* emu_weak_gone() for a host without kcmp(): an empty instance says so. */
 static bool gone_by_fdinfo(const struct emu_weak *weak)
 {
+	char path[32];
 	char text[512];
-	ssize_t length;
-	int fd;
 
-	snprintf(text, sizeof(text), "/proc/self/fdinfo/%d", weak->epfd);
-	fd = open(text, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", weak->epfd);
+	if (emu_proc_read(path, text, sizeof(text)) < 0)
 		return false;
-	length = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (length < 0)
-		return false;
-	text[length] = '\0';
 	return !strstr(text, "tfd:");
 }
 

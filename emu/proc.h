@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* Small files of /proc. */
+#ifndef EMU_PROC_H
+#define EMU_PROC_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+/*
+ * Reads the file, at most `size` - 1 bytes of it, as a string. Returns its
+ * length, or a negative errno; `text` is an empty string then.
+ */
+ssize_t emu_proc_read(const char *path, char *text, size_t size);
+
+#endif
