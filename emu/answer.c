@@ -36,6 +36,20 @@ int emu_answer(struct emu_intercept *intercept, const struct emu_call *call,
 	return 0;
 }
 
+int emu_answer_exactly(struct emu_intercept *intercept,
+	const struct emu_call *call, int64_t result)
+{
+	int rc = -EPERM;
+
+	if (result >= 0 && emu_exact_is_due(intercept, call->thread))
+		rc = emu_exact_answer(intercept, call, result);
+	if (rc == -EPERM)
+		return emu_answer(intercept, call, result);
+	if (rc == 0)
+		emu_answer_count(intercept, call, result);
+	return rc;
+}
+
 void emu_answer_plain(struct emu_intercept *intercept,
 	const struct emu_call *call, int64_t result)
 {
@@ -46,7 +60,7 @@ void emu_answer_plain(struct emu_intercept *intercept,
 void emu_answer_done(struct emu_intercept *intercept,
 	const struct emu_call *call, int64_t result)
 {
-	if (emu_answer(intercept, call, result) < 0)
+	if (emu_answer_exactly(intercept, call, result) < 0)
 		emu_voided_add(call->thread, call, EMU_VOID_DONE, result);
 }
 

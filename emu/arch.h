@@ -88,10 +88,11 @@ int emu_arch_frame_next_call(
 extern const size_t emu_arch_insn_size;
 
 /*
- * For a thread in a ptrace stop on its way out of a call: ends the call with
- * this result, and does not run it again. A negative errno on failure.
+ * For a thread in a ptrace stop on its way out of a call whose next
+ * instruction is at `ip`: ends the call with this result, and does not run it
+ * again. A negative errno on failure.
  */
-int emu_arch_set_result(pid_t tid, int64_t result);
+int emu_arch_set_result(pid_t tid, uint64_t ip, int64_t result);
 
 /* The stack pointer of a thread in a ptrace stop. */
 int emu_arch_get_stack(pid_t tid, uint64_t *sp);

@@ -150,7 +150,7 @@ static int get_regs(pid_t tid, struct user_regs_struct *regs)
 	return 0;
 }
 
-int emu_arch_set_result(pid_t tid, int64_t result)
+int emu_arch_set_result(pid_t tid, uint64_t ip, int64_t result)
 {
 	struct user_regs_struct regs;
 	struct iovec iov = {&regs, sizeof(regs)};
@@ -160,6 +160,8 @@ int emu_arch_set_result(pid_t tid, int64_t result)
 
 	if (rc < 0)
 		return rc;
+	/* It points at the call already, to run it again (do_signal()). */
+	regs.pc = ip;
 	regs.regs[0] = (unsigned long long)result;
 	if (ptrace(PTRACE_SETREGSET, tid, NT_PRSTATUS, &iov) < 0)
 		return -errno;

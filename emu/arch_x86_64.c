@@ -179,12 +179,13 @@ int emu_arch_frame_next_call(const struct emu_sigframe *frame, const void *code)
 	return bytes[0] == 0x0f && bytes[1] == 0x05 ? (int)frame->result : -1;
 }
 
-int emu_arch_set_result(pid_t tid, int64_t result)
+int emu_arch_set_result(pid_t tid, uint64_t ip, int64_t result)
 {
 	struct user_regs_struct regs;
 
 	if (ptrace(PTRACE_GETREGS, tid, NULL, &regs) < 0)
 		return -errno;
+	regs.rip = ip;
 	regs.rax = (unsigned long long)result;
 	regs.orig_rax = (unsigned long long)-1; /* no call to run again */
 	if (ptrace(PTRACE_SETREGS, tid, NULL, &regs) < 0)

@@ -33,7 +33,7 @@
 #include <unistd.h>
 
 #include "arch.h"
-#include "guard.h"
+#include "stop.h"
 #include "supervisor.h"
 
 struct emu_pwait {
@@ -41,61 +41,14 @@ struct emu_pwait {
 	uint64_t pending; /* that the lent mask lets through from the start */
 };
 
-static int trace(int request, pid_t tid, unsigned long addr, void *data)
-{
-	return ptrace((enum __ptrace_request)request, tid, addr, data) < 0
-		       ? -errno
-		       : 0;
-}
-
 static int get_mask(pid_t tid, uint64_t *mask)
 {
-	return trace(PTRACE_GETSIGMASK, tid, sizeof(*mask), mask);
+	return emu_stop_request(PTRACE_GETSIGMASK, tid, sizeof(*mask), mask);
 }
 
 static int set_mask(pid_t tid, uint64_t mask)
 {
-	return trace(PTRACE_SETSIGMASK, tid, sizeof(mask), &mask);
-}
-
-/* Lets the thread go on untraced, with `sig` to deliver (0: none). */
-static int let_go(pid_t tid, int sig)
-{
-	return trace(PTRACE_DETACH, tid, 0, (void *)(intptr_t)sig);
-}
-
-/*
- * Waits for the thread's next stop; false when it ended instead, or is traced
- * no longer (another thread's exec took its id). Only a stop is taken: the
- * end of the program is for the launcher to see. A thread that went to sleep
- * in another call is interrupted there.
- */
-static bool wait_stop(pid_t tid, int *status)
-{
-	siginfo_t info;
-
-	emu_guard_arm();
-	while (waitid(P_PID, (id_t)tid, &info,
-		       WSTOPPED | WEXITED | WNOWAIT | __WALL) < 0) {
-		if (errno != EINTR ||
-			trace(PTRACE_INTERRUPT, tid, 0, NULL) == -ESRCH)
-			return false;
-	}
-	if (info.si_code != CLD_STOPPED && info.si_code != CLD_TRAPPED)
-		return false;
-	return waitpid(tid, status, __WALL | WNOHANG) == tid &&
-	       WIFSTOPPED(*status);
-}
-
-static bool is_event_stop(int status)
-{
-	return status >> 16 == PTRACE_EVENT_STOP;
-}
-
-/* The signal that the stop is about to deliver, 0 if it is none of those. */
-static int signal_of(int status)
-{
-	return is_event_stop(status) ? 0 : WSTOPSIG(status);
+	return emu_stop_request(PTRACE_SETSIGMASK, tid, sizeof(mask), &mask);
 }
 
 void emu_pwait_forget(struct emu_thread *thread)
@@ -105,13 +58,14 @@ void emu_pwait_forget(struct emu_thread *thread)
 }
 
 /* The mask is back and the thread goes on with `result` from its call. */
-static int finish(struct emu_thread *thread, int64_t result)
+static int finish(const struct emu_parked *parked, int64_t result)
 {
-	int rc = emu_arch_set_result(thread->tid, result);
+	struct emu_thread *thread = parked->call.thread;
+	int rc = emu_arch_set_result(thread->tid, parked->call.ip, result);
 
 	if (rc == 0)
 		rc = set_mask(thread->tid, thread->pwait->old_mask);
-	let_go(thread->tid, 0);
+	emu_stop_let_go(thread->tid, 0);
 	emu_pwait_forget(thread);
 	return rc;
 }
@@ -141,7 +95,7 @@ int emu_pwait_lend(struct emu_parked *parked, uint64_t mask)
 		return 0;
 	/* Before it is traced: what is ignored is not kept then. */
 	pwait->pending = emu_target_pending(thread) & ~mask;
-	rc = trace(PTRACE_SEIZE, thread->tid, 0, NULL);
+	rc = emu_stop_request(PTRACE_SEIZE, thread->tid, 0, NULL);
 	if (rc < 0 && !traced_by_us(thread)) {
 		emu_logf(parked->intercept->log,
 			"thread %d cannot be traced for the signal mask of "
@@ -151,14 +105,14 @@ int emu_pwait_lend(struct emu_parked *parked, uint64_t mask)
 		return -EPERM;
 	}
 	thread->pwait = pwait;
-	trace(PTRACE_INTERRUPT, thread->tid, 0, NULL);
-	if (!wait_stop(thread->tid, &status)) {
+	emu_stop_request(PTRACE_INTERRUPT, thread->tid, 0, NULL);
+	if (!emu_stop_wait(thread->tid, &status)) {
 		emu_pwait_forget(thread);
 		return 1;
 	}
-	if (!is_event_stop(status) || WSTOPSIG(status) != SIGTRAP) {
+	if (!emu_stop_is_event(status) || WSTOPSIG(status) != SIGTRAP) {
 		/* A signal came before the mask: it comes before the call. */
-		let_go(thread->tid, WSTOPSIG(status));
+		emu_stop_let_go(thread->tid, WSTOPSIG(status));
 		emu_pwait_forget(thread);
 		emu_voided_add(thread, &parked->call, EMU_VOID_AGAIN, 0);
 		emu_parked_destroy(parked);
@@ -166,7 +120,7 @@ int emu_pwait_lend(struct emu_parked *parked, uint64_t mask)
 	}
 	if (get_mask(thread->tid, &pwait->old_mask) == 0)
 		set_mask(thread->tid, mask);
-	trace(PTRACE_CONT, thread->tid, 0, NULL);
+	emu_stop_request(PTRACE_CONT, thread->tid, 0, NULL);
 	return 1;
 }
 
@@ -228,25 +182,27 @@ static void on_signal(struct emu_thread *thread, int sig)
 		(thread->pwait->pending >> (sig - 1) & 1) &&
 		is_ignored(thread, sig)) {
 		/* Blocked till now, so it was kept: it does end the sleep. */
-		finish(thread, -EINTR);
+		finish(parked, -EINTR);
 		interrupted(parked);
 		return;
 	}
 	if (!parked || !is_caught(thread, sig)) {
-		trace(PTRACE_CONT, thread->tid, 0, (void *)(intptr_t)sig);
+		emu_stop_request(
+			PTRACE_CONT, thread->tid, 0, (void *)(intptr_t)sig);
 		return;
 	}
-	trace(PTRACE_SINGLESTEP, thread->tid, 0, (void *)(intptr_t)sig);
-	if (!wait_stop(thread->tid, &status)) {
+	emu_stop_request(
+		PTRACE_SINGLESTEP, thread->tid, 0, (void *)(intptr_t)sig);
+	if (!emu_stop_wait(thread->tid, &status)) {
 		emu_pwait_forget(thread);
 		return;
 	}
-	if (WSTOPSIG(status) == SIGTRAP && !is_event_stop(status)) {
+	if (WSTOPSIG(status) == SIGTRAP && !emu_stop_is_event(status)) {
 		mend_frame(thread, &parked->call);
-		let_go(thread->tid, 0);
+		emu_stop_let_go(thread->tid, 0);
 	} else {
 		set_mask(thread->tid, thread->pwait->old_mask);
-		let_go(thread->tid, signal_of(status));
+		emu_stop_let_go(thread->tid, emu_stop_signal(status));
 	}
 	emu_pwait_forget(thread);
 	interrupted(parked);
@@ -261,10 +217,10 @@ static void on_event_stop(struct emu_thread *thread, int sig)
 	struct emu_parked *parked = thread->parked;
 
 	if (sig == SIGTRAP || !parked) {
-		trace(PTRACE_CONT, thread->tid, 0, NULL);
+		emu_stop_request(PTRACE_CONT, thread->tid, 0, NULL);
 		return;
 	}
-	finish(thread, -EINTR);
+	finish(parked, -EINTR);
 	interrupted(parked);
 }
 
@@ -273,14 +229,15 @@ bool emu_pwait_status(
 {
 	(void)intercept;
 	if (!thread->pwait && WIFSTOPPED(status))
-		return let_go(thread->tid, signal_of(status)) == 0;
+		return emu_stop_let_go(thread->tid, emu_stop_signal(status)) ==
+		       0;
 	if (!thread->pwait)
 		return false;
 	if (!WIFSTOPPED(status)) {
 		emu_pwait_forget(thread);
 		return false;
 	}
-	if (is_event_stop(status))
+	if (emu_stop_is_event(status))
 		on_event_stop(thread, WSTOPSIG(status));
 	else
 		on_signal(thread, WSTOPSIG(status));
@@ -293,18 +250,18 @@ int emu_pwait_answer(struct emu_parked *parked, int n)
 	int status;
 	int result = 0;
 
-	trace(PTRACE_INTERRUPT, thread->tid, 0, NULL);
-	if (!wait_stop(thread->tid, &status)) {
+	emu_stop_request(PTRACE_INTERRUPT, thread->tid, 0, NULL);
+	if (!emu_stop_wait(thread->tid, &status)) {
 		emu_pwait_forget(thread);
 		return -ENOENT;
 	}
-	if (!is_event_stop(status) || WSTOPSIG(status) != SIGTRAP) {
+	if (!emu_stop_is_event(status) || WSTOPSIG(status) != SIGTRAP) {
 		emu_pwait_status(parked->intercept, thread, status);
 		return -ENOENT;
 	}
 	if (n > 0)
 		result = emu_wait_store(parked, n);
-	if (finish(thread, result) < 0)
+	if (finish(parked, result) < 0)
 		return -ENOENT;
 	emu_answer_count(parked->intercept, &parked->call, result);
 	return result > 0 ? result : 0;

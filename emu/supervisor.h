@@ -51,6 +51,7 @@ struct emu_intercept {
 	size_t swept; /* looked at in the sweep under way */
 	uint64_t unseen; /* calls that went void before they were received */
 	uint64_t next_id; /* the cookie that the next call should have */
+	uint64_t exact_until_ns; /* threads were stopped, see exact.c */
 	size_t nested; /* epolls were added to epolls */
 	bool warned_32bit;
 	bool warned_denied;
@@ -97,6 +98,10 @@ enum emu_void {
 /* Returns 0, or -ENOENT when the call is void; nothing was delivered then. */
 int emu_answer(struct emu_intercept *intercept, const struct emu_call *call,
 	int64_t result);
+
+/* The same for a result that took effect, or does so by being delivered. */
+int emu_answer_exactly(struct emu_intercept *intercept,
+	const struct emu_call *call, int64_t result);
 
 /* For a call that was answered by other means: it ended with this result. */
 void emu_answer_count(struct emu_intercept *intercept,
@@ -172,6 +177,14 @@ void emu_voided_note_answer(struct emu_intercept *intercept,
  */
 bool emu_voided_arrival(struct emu_intercept *, struct emu_call *);
 void emu_call_rt_sigreturn(struct emu_intercept *, struct emu_call *);
+
+/* exact.c: answers that cannot be lost. */
+void emu_exact_handler(struct emu_thread *thread); /* one has just run */
+void emu_exact_stopped(struct emu_intercept *intercept);
+bool emu_exact_is_due(struct emu_intercept *, struct emu_thread *);
+/* -EPERM: the thread cannot be traced; -ENOENT: the call is void. */
+int emu_exact_answer(struct emu_intercept *intercept,
+	const struct emu_call *call, int64_t result);
 
 /* pwait.c: the signal mask of epoll_pwait(). */
 

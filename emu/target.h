@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The traced side: threads, their memory, their descriptors. Together with
- * weak.c, watch.c, placeholder.c and pwait.c the only files that touch a
+ * weak.c, watch.c, placeholder.c and stop.c the only files that touch a
  * target.
  *
  * Results are 0 or more, or a negative errno. -ESRCH: the thread is gone.
@@ -41,6 +41,7 @@ struct emu_thread {
 		*voided; /* calls that signals cut off, newest first */
 	struct emu_answers *answers; /* the latest, which may be lost */
 	struct emu_pwait *pwait; /* a signal mask that is lent to it */
+	uint64_t exact_until_ns; /* it ran a signal handler, see exact.c */
 };
 
 struct emu_threads;

@@ -129,6 +129,8 @@ static bool parked_arrival(
 	bool is_wait = emu_parked_is_wait(parked);
 	bool again = emu_call_repeats(call, &parked->call);
 
+	if (again)
+		emu_exact_stopped(intercept);
 	if (again && call->thread->pwait && !parked->dead) {
 		emu_wait_resume(parked, call);
 		return true;
@@ -172,6 +174,7 @@ bool emu_voided_arrival(struct emu_intercept *intercept, struct emu_call *call)
 	voided->fresh = false;
 	if (!emu_call_repeats(call, &voided->call))
 		return false;
+	emu_exact_stopped(intercept);
 	why = voided->why;
 	result = voided->result;
 	pop(call->thread);
@@ -378,6 +381,7 @@ void emu_call_rt_sigreturn(
 	struct emu_sigframe frame;
 	uint64_t sp;
 
+	emu_exact_handler(call->thread);
 	if (emu_target_stack(call->thread, &sp) == 0 &&
 		emu_target_read(call->thread, sp, bytes, emu_arch_frame_size) ==
 			0) {

@@ -191,7 +191,7 @@ static int deliver(struct emu_intercept *intercept, const struct emu_call *call,
 	struct emu_object *object, int n)
 {
 	int result = store(intercept, call, n);
-	int rc = emu_answer(intercept, call, result);
+	int rc = emu_answer_exactly(intercept, call, result);
 
 	emu_epoll_commit(object->epoll, rc == 0 && result > 0 ? result : 0);
 	emu_placeholder_taken(object);

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Answers that cannot be lost.
+ *
+ * The kernel takes an answer also when a signal has just ended the thread's
+ * sleep, and drops it then (see voided.c). Whether it was dropped cannot be
+ * asked afterwards: a thread that lost its answer, and one that got it, made
+ * the same call again and was cut off there before the supervisor received
+ * it, look the same. For a result that took effect that is once too often or
+ * not at all.
+ *
+ * So a thread that has just run a signal handler, and is likely to run more,
+ * gets such results another way: it is seized, stopped in the call (which is
+ * void then), the result is put into its registers, and it is let go. That
+ * takes several times as long as an answer. All threads get theirs so for a
+ * while after one was stopped and continued, where no handler tells.
+ */
+#include <errno.h>
+#include <sys/ptrace.h>
+
+#include "arch.h"
+#include "notifier.h"
+#include "stop.h"
+#include "supervisor.h"
+
+/* How long after a handler, and after a stop. */
+#define HANDLER_NS 5000000u
+#define STOP_NS 100000000u
+
+void emu_exact_handler(struct emu_thread *thread)
+{
+	thread->exact_until_ns = emu_loop_now_ns() + HANDLER_NS;
+}
+
+void emu_exact_stopped(struct emu_intercept *intercept)
+{
+	intercept->exact_until_ns = emu_loop_now_ns() + STOP_NS;
+}
+
+bool emu_exact_is_due(
+	struct emu_intercept *intercept, struct emu_thread *thread)
+{
+	uint64_t now_ns;
+
+	if (!thread->exact_until_ns && !intercept->exact_until_ns)
+		return false;
+	now_ns = emu_loop_now_ns();
+	if (now_ns >= thread->exact_until_ns)
+		thread->exact_until_ns = 0;
+	if (now_ns >= intercept->exact_until_ns)
+		intercept->exact_until_ns = 0;
+	return thread->exact_until_ns || intercept->exact_until_ns;
+}
+
+int emu_exact_answer(struct emu_intercept *intercept,
+	const struct emu_call *call, int64_t result)
+{
+	pid_t tid = call->thread->tid;
+	bool valid;
+	int status;
+	int rc;
+
+	if (emu_stop_request(PTRACE_SEIZE, tid, 0, NULL) < 0)
+		return -EPERM;
+	/* From here on a signal stops it before a handler runs. */
+	valid = emu_notifier_valid(intercept->listener, call->id);
+	emu_stop_request(PTRACE_INTERRUPT, tid, 0, NULL);
+	if (!valid) /* where it is now it may not stop soon: do not wait */
+		return -ENOENT;
+	if (!emu_stop_wait(tid, &status))
+		return -ENOENT;
+	rc = emu_arch_set_result(tid, call->ip, result);
+	emu_stop_let_go(tid, emu_stop_signal(status));
+	return rc < 0 ? -ENOENT : 0;
+}
