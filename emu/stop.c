@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Ptrace stops. They are short: a thread is seized for one change and let go,
+ * or at most for the time that it sleeps under another signal mask.
+ */
 #include "stop.h"
 
 #include <errno.h>
