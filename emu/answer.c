@@ -71,6 +71,16 @@ void emu_answer_continue(
 		emu_voided_add(call->thread, call, EMU_VOID_AGAIN, 0);
 }
 
+void emu_answer_full(struct emu_intercept *intercept)
+{
+	if (intercept->warned_full)
+		return;
+	intercept->warned_full = true;
+	emu_logf(intercept->log,
+		"the supervisor is out of descriptors: raise the hard limit "
+		"(ulimit -Hn) before starting epemu");
+}
+
 void emu_answer_denied(
 	struct emu_intercept *intercept, const struct emu_call *call)
 {
@@ -78,8 +88,8 @@ void emu_answer_denied(
 		intercept->warned_denied = true;
 		emu_logf(intercept->log,
 			"thread %d may not be traced (another user, or not "
-			"dumpable): its epoll and eventfd calls fail with "
-			"EPERM; run epemu as root to allow it",
+			"dumpable): its epoll calls fail with EPERM; run "
+			"epemu as root to allow it",
 			(int)call->thread->tid);
 	}
 	emu_answer_plain(intercept, call, -EPERM);

@@ -69,14 +69,12 @@ static void hand_over(struct emu_intercept *intercept, struct emu_call *call,
 		emu_answer_plain(intercept, call, number);
 }
 
-/* Our own table is full: that is no fault of the program, so say so. */
+/* Our own table is full: the program's is not. */
 static int64_t host_error(struct emu_intercept *intercept, int rc)
 {
 	if (rc != -EMFILE)
 		return rc;
-	emu_logf(intercept->log,
-		"the supervisor is out of descriptors: raise the hard limit "
-		"(ulimit -Hn) before starting epemu");
+	emu_answer_full(intercept);
 	return -ENFILE;
 }
 

@@ -163,6 +163,16 @@ static int add(const struct ctl *ctl)
 	return ctl->inner ? add_nested(ctl) : add_watch(ctl);
 }
 
+/*
+ * The ready set has one entry for the watch, whatever items it serves, so it
+ * cannot tell them apart: from now on the doorbell speaks for this epoll.
+ */
+static void hide_alike(const struct ctl *ctl, struct emu_watch *watch)
+{
+	emu_placeholder_show(ctl->object, watch, NULL, 0);
+	ctl->object->coarse = true;
+}
+
 /* The watch serves other items, too: it polls for what any of them wants. */
 static int modify_alike(
 	const struct ctl *ctl, struct emu_item *item, struct emu_watch *watch)
@@ -170,7 +180,11 @@ static int modify_alike(
 	int rc = emu_watch_modify(
 		watch, ctl->copy, watch->weak.events | ctl->event.events);
 
-	return rc < 0 ? rc : emu_epoll_mod(item, &ctl->event);
+	if (rc == 0)
+		rc = emu_epoll_mod(item, &ctl->event);
+	if (rc == 0)
+		hide_alike(ctl, watch);
+	return rc;
 }
 
 static int modify(const struct ctl *ctl)
@@ -204,6 +218,7 @@ static int delete (const struct ctl *ctl)
 {
 	struct emu_item *item = find_item(ctl);
 	struct emu_item_info info;
+	struct emu_watch *watch;
 
 	if (!item)
 		return -ENOENT;
@@ -213,7 +228,10 @@ static int delete (const struct ctl *ctl)
 		emu_placeholder_show(ctl->object, NULL, ctl->inner, 0);
 		return 0;
 	}
-	emu_watch_put(emu_watch_of_file(info.file));
+	watch = emu_watch_of_file(info.file);
+	if (watch->users > 1 && !watch->shared)
+		hide_alike(ctl, watch);
+	emu_watch_put(watch);
 	return 0;
 }
 
@@ -306,5 +324,7 @@ void emu_call_epoll_ctl(struct emu_intercept *intercept, struct emu_call *call)
 	ctl.event.events &= ~EMU_EPOLLWAKEUP;
 	if (rc == 0)
 		rc = control(&ctl);
+	if (rc == -EMFILE)
+		emu_answer_full(intercept);
 	emu_answer_done(intercept, call, rc);
 }

@@ -55,6 +55,7 @@ struct emu_intercept {
 	size_t nested; /* epolls were added to epolls */
 	bool warned_32bit;
 	bool warned_denied;
+	bool warned_full;
 
 	/* Room for events on their way from the engine to a target. */
 	struct emu_event *events;
@@ -122,6 +123,9 @@ void emu_answer_continue(
 /* The thread may not be looked at: says so once, answers EPERM. */
 void emu_answer_denied(
 	struct emu_intercept *intercept, const struct emu_call *call);
+
+/* The supervisor's own table of descriptors is full: says so once. */
+void emu_answer_full(struct emu_intercept *intercept);
 
 /* dispatch.c: one function per call. */
 void emu_dispatch(struct emu_intercept *intercept, struct emu_call *call);

@@ -8,7 +8,7 @@
  * for good: once it ended the pidfd answers ESRCH, so a reused id is never
  * mistaken for it, and the pidfd becoming readable is what ends our record.
  * Older kernels have pidfds of processes only; there a record lives as long
- * as its process, also when its thread has ended.
+ * as its process, or until its thread is found to have ended.
  *
  * Memory is read and written by thread id while the thread sits in a call
  * that it cannot leave unnoticed for long; whoever writes into a call that
@@ -217,11 +217,46 @@ static int pidfd_open_thread(struct emu_threads *threads, pid_t tid)
 	return (int)syscall(SYS_pidfd_open, (pid_t)tgid, 0);
 }
 
+/* Reads /proc/TID/syscall, which is kept open for the next time. */
+static ssize_t read_syscall(struct emu_thread *thread, char *text, size_t size)
+{
+	char path[64];
+	ssize_t length;
+
+	if (thread->syscall_fd < 0) {
+		snprintf(path, sizeof(path), "/proc/%d/syscall",
+			(int)thread->tid);
+		thread->syscall_fd = open(path, O_RDONLY | O_CLOEXEC);
+	}
+	if (thread->syscall_fd < 0)
+		return -errno;
+	length = pread(thread->syscall_fd, text, size - 1, 0);
+	if (length < 0)
+		return -errno;
+	text[length] = '\0';
+	return length;
+}
+
+/*
+ * For records that their thread's pidfd cannot end: is the id another's by
+ * now? The open file of /proc is of the old one.
+ */
+static bool has_ended(struct emu_thread *thread)
+{
+	char text[256];
+
+	return read_syscall(thread, text, sizeof(text)) == -ESRCH;
+}
+
 struct emu_thread *emu_threads_get(struct emu_threads *threads, pid_t tid)
 {
 	struct emu_thread *thread = emu_threads_find(threads, tid);
 	int rc;
 
+	if (thread && threads->no_thread_pidfd && has_ended(thread)) {
+		thread_drop(thread);
+		thread = NULL;
+	}
 	if (thread)
 		return thread;
 	thread = calloc(1, sizeof(*thread));
@@ -244,6 +279,8 @@ struct emu_thread *emu_threads_get(struct emu_threads *threads, pid_t tid)
 		errno = -rc;
 		return NULL;
 	}
+	if (threads->no_thread_pidfd)
+		has_ended(thread); /* opens the file */
 	emu_list_add_head(&thread->link, bucket(threads, tid));
 	return thread;
 }
@@ -275,26 +312,6 @@ int emu_target_fetch(struct emu_thread *thread, int fd)
 	int copy = (int)syscall(SYS_pidfd_getfd, thread->pidfd, fd, 0);
 
 	return copy < 0 ? -errno : copy;
-}
-
-/* Reads /proc/TID/syscall, which is kept open for the next time. */
-static ssize_t read_syscall(struct emu_thread *thread, char *text, size_t size)
-{
-	char path[64];
-	ssize_t length;
-
-	if (thread->syscall_fd < 0) {
-		snprintf(path, sizeof(path), "/proc/%d/syscall",
-			(int)thread->tid);
-		thread->syscall_fd = open(path, O_RDONLY | O_CLOEXEC);
-	}
-	if (thread->syscall_fd < 0)
-		return -errno;
-	length = pread(thread->syscall_fd, text, size - 1, 0);
-	if (length < 0)
-		return -errno;
-	text[length] = '\0';
-	return length;
 }
 
 int emu_target_stack(struct emu_thread *thread, uint64_t *sp)
