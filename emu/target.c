@@ -201,7 +201,7 @@ bool emu_target_killed(const struct emu_thread *thread)
 
 static int pidfd_open_thread(struct emu_threads *threads, pid_t tid)
 {
-	uint64_t tgid;
+	uint64_t tgid = 0;
 	int fd;
 
 	if (!threads->no_thread_pidfd) {
