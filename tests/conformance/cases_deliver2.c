@@ -224,6 +224,33 @@ CASE(d13_no_event_lost_before_sleep, .level = 3, .covers = "D13 T05",
 	IS(child_join(pid), 0);
 }
 
+/* The same with writes that nothing but the pipe itself announces. */
+CASE(d13_no_pipe_event_lost_before_sleep, .level = 3, .covers = "D13 T05 F01",
+	.faults = "lost-check-then-sleep", .calls = "epoll_wait write clone",
+	.ref = "fs/eventpoll.c: ep_poll",
+	.breaks = "NOS, tgoskits: hang under load")
+{
+	int ping[2], pong[2], ep = ep_new(), other = ep_new(), i, pid;
+	struct ep_event e;
+
+	pipe_new(ping, 0);
+	pipe_new(pong, 0);
+	OK(ep_add(ep, ping[0], EPOLLIN | EPOLLET, 1));
+	OK(ep_add(other, pong[0], EPOLLIN | EPOLLET, 2));
+	pid = (int)OK(CALL(clone, 17, 0, 0, 0, 0));
+	for (i = 0; i < 1000; i++) {
+		if (pid && put(pong[1], 1) != 1)
+			child_exit(1);
+		if (sys_epoll_wait(pid ? ep : other, &e, 1, SOON) != 1)
+			child_exit(2);
+		if (!pid && put(ping[1], 1) != 1)
+			child_exit(3);
+	}
+	if (!pid)
+		child_exit(0);
+	IS(child_join(pid), 0);
+}
+
 static void harvest_level(void *arg)
 {
 	struct ep_event e;
