@@ -127,11 +127,35 @@ static void received(struct emu_intercept *intercept,
 		emu_dispatch(intercept, &call);
 }
 
+static bool has_mask_lent(struct emu_intercept *intercept, pid_t tid)
+{
+	struct emu_thread *thread = emu_threads_find(intercept->threads, tid);
+
+	return thread && thread->pwait;
+}
+
+/*
+ * Brings everything up to date that happened before a call that was received.
+ * False if that settled the call itself: a thread that sleeps under a lent
+ * mask gets its result, or a signal, by way of a stop, which voids the call.
+ */
+static bool catch_up(struct emu_intercept *intercept,
+	const struct emu_notification *notification)
+{
+	bool lent = has_mask_lent(intercept, notification->tid);
+
+	emu_loop_drain(intercept->loop);
+	settle(&intercept->settle);
+	return !lent ||
+	       emu_notifier_valid(intercept->listener, notification->id);
+}
+
 static void listener_ready(struct emu_source *source, uint32_t events)
 {
 	struct emu_intercept *intercept =
 		emu_container_of(source, struct emu_intercept, source);
 	struct emu_notification notification;
+	bool expected;
 
 	if (!(events & EPOLLIN)) {
 		emu_loop_remove(intercept->loop, intercept->listener, source);
@@ -140,16 +164,17 @@ static void listener_ready(struct emu_source *source, uint32_t events)
 	}
 	if (emu_notifier_receive(intercept->listener, &notification) < 0)
 		return;
-	if (notification.id != intercept->next_id) {
+	expected = notification.id == intercept->next_id;
+	intercept->next_id = notification.id + 1;
+	if (!expected) {
 		/*
 		 * A call went void before it was received, so this one may be
 		 * younger than the wake-ups that were fetched: look again.
 		 */
 		intercept->unseen++;
-		emu_loop_drain(intercept->loop);
-		settle(&intercept->settle);
+		if (!catch_up(intercept, &notification))
+			return;
 	}
-	intercept->next_id = notification.id + 1;
 	received(intercept, &notification);
 }
 

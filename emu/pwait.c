@@ -78,11 +78,22 @@ static bool traced_by_us(const struct emu_thread *thread)
 	       tracer == (uint64_t)getpid();
 }
 
+/* A signal came before the mask: it comes before the call. */
+static void before_mask(struct emu_parked *parked)
+{
+	struct emu_thread *thread = parked->call.thread;
+
+	emu_pwait_forget(thread);
+	emu_voided_add(thread, &parked->call, EMU_VOID_AGAIN, 0);
+	emu_parked_destroy(parked);
+}
+
 int emu_pwait_lend(struct emu_parked *parked, uint64_t mask)
 {
 	struct emu_thread *thread = parked->call.thread;
 	struct emu_pwait *pwait;
 	uint64_t own;
+	bool valid;
 	int status;
 	int rc;
 
@@ -105,17 +116,23 @@ int emu_pwait_lend(struct emu_parked *parked, uint64_t mask)
 		return -EPERM;
 	}
 	thread->pwait = pwait;
+	/*
+	 * From here on a signal stops it before a handler runs. One that came
+	 * earlier has it in its handler by now, or anywhere: hands off.
+	 */
+	valid = emu_parked_valid(parked);
 	emu_stop_request(PTRACE_INTERRUPT, thread->tid, 0, NULL);
+	if (!valid) {
+		before_mask(parked);
+		return 1;
+	}
 	if (!emu_stop_wait(thread->tid, &status)) {
 		emu_pwait_forget(thread);
 		return 1;
 	}
 	if (!emu_stop_is_event(status) || WSTOPSIG(status) != SIGTRAP) {
-		/* A signal came before the mask: it comes before the call. */
 		emu_stop_let_go(thread->tid, WSTOPSIG(status));
-		emu_pwait_forget(thread);
-		emu_voided_add(thread, &parked->call, EMU_VOID_AGAIN, 0);
-		emu_parked_destroy(parked);
+		before_mask(parked);
 		return 1;
 	}
 	if (get_mask(thread->tid, &pwait->old_mask) == 0)
