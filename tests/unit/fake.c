@@ -52,29 +52,6 @@ void fake_teardown(void)
 	ck_assert_int_eq(host.bytes, 0);
 }
 
-int fake_run_suite(Suite *suite)
-{
-	SRunner *runner = srunner_create(suite);
-	int failed, run;
-
-	srunner_set_tap(runner, "-");
-	srunner_run_all(runner, CK_SILENT);
-	failed = srunner_ntests_failed(runner);
-	run = srunner_ntests_run(runner);
-	srunner_free(runner);
-	return failed == 0 && run > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
-
-TCase *fake_tcase(Suite *suite, const char *name)
-{
-	TCase *tcase = tcase_create(name);
-
-	tcase_add_checked_fixture(tcase, fake_setup, fake_teardown);
-	tcase_set_timeout(tcase, 120);
-	suite_add_tcase(suite, tcase);
-	return tcase;
-}
-
 uint32_t fake_random(uint64_t *state, uint32_t below)
 {
 	*state ^= *state >> 12;
