@@ -232,6 +232,7 @@ static int delete (const struct ctl *ctl)
 	if (watch->users > 1 && !watch->shared)
 		hide_alike(ctl, watch);
 	emu_watch_put(watch);
+	emu_placeholder_changed(ctl->object);
 	return 0;
 }
 

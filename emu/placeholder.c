@@ -174,6 +174,7 @@ void emu_placeholder_show(struct emu_object *object, struct emu_watch *watch,
 	struct epoll_event event = {.events = EPOLLIN};
 	int rc;
 
+	emu_placeholder_changed(object);
 	if (!events || (events & (EMU_EPOLLONESHOT | EMU_EPOLLEXCLUSIVE))) {
 		epoll_ctl(object->ready_set, EPOLL_CTL_DEL, fd, NULL);
 		return;
@@ -221,6 +222,11 @@ void emu_placeholder_taken(struct emu_object *object)
 {
 	if (emu_epoll_edge_available(object->epoll))
 		object->drained = true;
+	emu_placeholder_changed(object);
+}
+
+void emu_placeholder_changed(struct emu_object *object)
+{
 	if ((object->rung || object->drained) &&
 		emu_list_empty(&object->unsettled))
 		emu_list_add_tail(&object->unsettled, object->unsettled_list);
@@ -236,11 +242,15 @@ static bool must_ring(const struct emu_object *object)
 
 void emu_placeholder_settle(struct emu_object *object)
 {
-	bool ring = must_ring(object);
 	uint64_t value = 1;
 	ssize_t n;
+	bool ring;
 
 	emu_list_remove(&object->unsettled);
+	/* The edges to come show in the ready set themselves. */
+	if (!emu_epoll_edge_available(object->epoll))
+		object->drained = false;
+	ring = must_ring(object);
 	if (ring == object->rung)
 		return;
 	if (ring)

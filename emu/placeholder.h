@@ -43,6 +43,9 @@ void emu_placeholder_drain(struct emu_object *object);
 /* After that: has the bell looked at, if it may have to change. */
 void emu_placeholder_taken(struct emu_object *object);
 
+/* An item was modified or removed: the same. */
+void emu_placeholder_changed(struct emu_object *object);
+
 /* Brings the bell in line with the ready list. */
 void emu_placeholder_settle(struct emu_object *object);
 
