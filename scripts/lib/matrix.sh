@@ -6,7 +6,7 @@
 # differently there. Sourced after build.sh, aarch64.sh and programs.sh.
 
 ALL_BUILDS=(gcc clang sanitize aarch64)
-ALL_SUITES=(lint unit fuzz launcher conformance faults integration stress)
+ALL_SUITES=(lint unit fuzz qemu launcher conformance faults integration stress)
 
 is_one_of() {
 	local word=$1 other
@@ -24,8 +24,8 @@ suites_of() {
 	# What goes wrong in the supervisor's memory shows here. The launcher and
 	# stress programs would be sanitized too, and some crash on purpose.
 	sanitize) echo unit conformance integration ;;
-	# Under qemu-user, which has no seccomp: the engine alone.
-	aarch64) echo unit ;;
+	# Under qemu-user, which has no seccomp: the engine, and the kit natively.
+	aarch64) echo unit qemu ;;
 	esac
 }
 

@@ -38,7 +38,7 @@ CASE(c01_create_size_junk_upper, .level = 4, .covers = "C01",
 	IS(CALL(epoll_create, JUNK(0)), -EINVAL);
 	IS(CALL(epoll_create, JUNK(1)), 3);
 #else
-	conf_skip("this architecture has no epoll_create");
+	conf_skip("the kernel of this architecture has no epoll_create");
 #endif
 }
 

@@ -54,7 +54,7 @@ CASE(e01_old_eventfd, .level = 1, .covers = "E01", .calls = "eventfd",
 	IS(ev_get(3), 3);
 	IS(sys_fcntl(3, F_GETFL, 0) & 07777, O_RDWR);
 #else
-	conf_skip("this architecture has no eventfd");
+	conf_skip("the kernel of this architecture has no eventfd");
 #endif
 }
 

@@ -11,7 +11,7 @@ long sys_epoll_create(int size)
 	return CALL(epoll_create, size);
 #else
 	(void)size;
-	conf_skip("this architecture has no epoll_create");
+	conf_skip("the kernel of this architecture has no epoll_create");
 #endif
 }
 
