@@ -13,6 +13,7 @@
 #include <sys/eventfd.h>
 
 #define BACKLOG 6
+#define PATIENCE 50 /* signals until a thread is out of its handlers */
 #define ALT_STACK (128 * 1024)
 
 void (*storm_hook)(struct storm_target *t);
@@ -136,12 +137,25 @@ bool storm_raise(struct storm_target *t)
 	return false;
 }
 
+/*
+ * On a machine that is busy otherwise, signals may come faster than a handler
+ * returns: each return is cut off by the next, and the thread gets nowhere.
+ */
+static bool drowns(struct storm_target *t)
+{
+	if (atomic_load(&t->handled) == atomic_load(&t->left))
+		t->unreturned = 0;
+	else
+		t->unreturned++;
+	return t->unreturned > PATIENCE;
+}
+
 static void send_one(struct storm *s, struct stress_rng *rng)
 {
 	struct storm_target *t = &s->targets[stress_below(rng, s->count)];
 	int sig = storm_signal((unsigned)stress_rand(rng));
 
-	if (!atomic_load(&t->ready))
+	if (!atomic_load(&t->ready) || drowns(t))
 		return;
 	if (sig >= SIGRTMIN) {
 		if (atomic_load(&t->queued) >= BACKLOG)

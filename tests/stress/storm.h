@@ -23,6 +23,7 @@ struct storm_target {
 	pid_t tid;
 	_Atomic bool ready; /* signals may come */
 	_Atomic long sent; /* written by the storm thread */
+	long unreturned; /* signals since it was seen in no handler */
 	_Atomic long queued; /* real-time ones sent, not yet handled */
 	_Atomic long handled; /* handlers entered */
 	_Atomic long left; /* handlers left */
