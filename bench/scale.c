@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What many items, waiters and connections cost, and what the supervisor does
+ * while nobody waits. Each measure prints fields of its own.
+ *
+ * Every registered file is one of its own: both ends of socket pairs, so that
+ * no two items share anything.
+ */
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "bench.h"
+
+enum { ROOM = 512, STACK_BYTES = 64 * 1024 };
+
+static int *open_files(long amount)
+{
+	int *files = calloc((size_t)amount + 1, sizeof(*files));
+
+	need(files, "memory");
+	need(raise_file_limit() > amount + 64, "the limit of open files");
+	for (long i = 0; i < amount; i += 2)
+		need(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
+			     files + i) == 0,
+			"socketpair");
+	return files;
+}
+
+static int64_t time_waits(int epoll, int64_t duration_ns, double *count)
+{
+	struct epoll_event events[ROOM];
+	int64_t begin = now_ns();
+	int64_t now;
+
+	do {
+		need(epoll_wait(epoll, events, ROOM, 0) == 1, "epoll_wait");
+		(*count)++;
+		now = now_ns();
+	} while (now < begin + duration_ns);
+	return now - begin;
+}
+
+static int64_t time_adds(int epoll, int fd, int64_t duration_ns, double *count)
+{
+	int64_t sum = 0;
+	int64_t begin = now_ns();
+	int64_t now;
+
+	do {
+		int64_t from = now_ns();
+
+		epoll_add(epoll, fd, EPOLLIN, 0);
+		sum += now_ns() - from;
+		need(epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL) == 0,
+			"epoll_ctl");
+		(*count)++;
+		now = now_ns();
+	} while (now < begin + duration_ns);
+	return sum;
+}
+
+/* One ready item of many: a wait, one more ADD, and the memory of each. */
+static void measure_registered(long amount, int64_t duration_ns)
+{
+	int *files = open_files(amount);
+	int spare = eventfd(0, EFD_CLOEXEC);
+	int epoll = epoll_with(files[0], EPOLLIN);
+	double waits = 0;
+	double adds = 0;
+	long before;
+	int64_t ns;
+
+	nap_us(300000); /* the supervisor's own tidying of set-up */
+	before = parent_heap_bytes();
+	for (long i = 1; i < amount; i++)
+		epoll_add(epoll, files[i], EPOLLIN, (uint64_t)i);
+	field("supervisor_bytes",
+		(double)(parent_heap_bytes() - before) / (double)amount);
+	need(write(files[1], "x", 1) == 1, "write");
+	nap_us(300000);
+	ns = time_waits(epoll, duration_ns, &waits);
+	field("wait_ns", (double)ns / waits);
+	ns = time_adds(epoll, spare, duration_ns, &adds);
+	field("add_ns", (double)ns / adds);
+	/* Taking all of it down one by one is no part of this. */
+}
+
+static struct seat {
+	int counter;
+	int epoll;
+} * seats;
+
+static atomic_long arrived;
+
+static void *sit(void *of)
+{
+	struct seat *seat = of;
+	struct epoll_event event;
+	uint64_t value;
+
+	for (;;) {
+		need(epoll_wait(seat->epoll, &event, 1, -1) == 1, "epoll_wait");
+		need(read(seat->counter, &value, sizeof(value)) ==
+				sizeof(value),
+			"read");
+		atomic_fetch_add(&arrived, 1);
+	}
+	return NULL;
+}
+
+static void start_seat(struct seat *seat)
+{
+	pthread_attr_t attributes;
+	pthread_t thread;
+
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, STACK_BYTES);
+	need(pthread_create(&thread, &attributes, sit, seat) == 0,
+		"pthread_create");
+	pthread_attr_destroy(&attributes);
+}
+
+static void wake_all(long amount)
+{
+	uint64_t one = 1;
+	long goal = atomic_load(&arrived) + amount;
+
+	for (long i = 0; i < amount; i++)
+		need(write(seats[i].counter, &one, sizeof(one)) == sizeof(one),
+			"write");
+	while (atomic_load(&arrived) < goal)
+		nap_us(50);
+}
+
+/* Threads that all wait, each on its own, and are all woken in turn. */
+static void measure_waiters(long amount, int64_t duration_ns)
+{
+	int64_t begin;
+	int64_t now;
+	double wakes = 0;
+	long before;
+
+	raise_file_limit();
+	seats = calloc((size_t)amount, sizeof(*seats));
+	need(seats, "memory");
+	for (long i = 0; i < amount; i++) {
+		seats[i].counter = eventfd(0, EFD_CLOEXEC);
+		need(seats[i].counter >= 0, "eventfd");
+		seats[i].epoll = epoll_with(seats[i].counter, EPOLLIN);
+	}
+	nap_us(300000);
+	before = parent_heap_bytes();
+	for (long i = 0; i < amount; i++)
+		start_seat(&seats[i]);
+	wake_all(amount); /* now each of them has waited */
+	nap_us(300000);
+	field("supervisor_bytes",
+		(double)(parent_heap_bytes() - before) / (double)amount);
+	begin = now_ns();
+	do {
+		wake_all(amount);
+		wakes += (double)amount;
+		now = now_ns();
+	} while (now < begin + duration_ns);
+	field("wake_ns", (double)(now - begin) / wakes);
+}
+
+static void drain(int epoll, long amount)
+{
+	struct epoll_event events[ROOM];
+	char byte;
+
+	while (amount > 0) {
+		int n = epoll_wait(epoll, events, ROOM, -1);
+
+		need(n > 0, "epoll_wait");
+		for (int i = 0; i < n; i++)
+			need(read(events[i].data.fd, &byte, 1) == 1, "read");
+		amount -= n;
+	}
+}
+
+/* All become ready, and all are served; the time for each of them. */
+static void measure_connections(long amount, int64_t duration_ns)
+{
+	int *files = open_files(amount * 2);
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+	double served = 0;
+	int64_t begin;
+	int64_t now;
+
+	need(epoll >= 0, "epoll_create1");
+	for (long i = 0; i < amount; i++)
+		epoll_add(epoll, files[2 * i], EPOLLIN, (uint64_t)files[2 * i]);
+	begin = now_ns();
+	do {
+		for (long i = 0; i < amount; i++)
+			need(write(files[2 * i + 1], "x", 1) == 1, "write");
+		drain(epoll, amount);
+		served += (double)amount;
+		now = now_ns();
+	} while (now < begin + duration_ns);
+	field("served_ns", (double)(now - begin) / served);
+}
+
+static void *talk(void *of)
+{
+	int *end = of;
+	char word[64] = {0};
+
+	while (write(*end, word, sizeof(word)) == sizeof(word))
+		;
+	return NULL;
+}
+
+/*
+ * A registered socket is read natively, message after message, and nobody
+ * waits. What the supervisor runs meanwhile is too much.
+ */
+static void measure_busy_socket(long amount, int64_t duration_ns)
+{
+	int *files = open_files(2);
+	int epoll = epoll_with(files[0], EPOLLIN | EPOLLRDHUP | EPOLLET);
+	struct epoll_event event;
+	char word[64];
+	double messages = 0;
+	pthread_t thread;
+	int64_t begin;
+	int64_t before;
+
+	(void)amount;
+	need(pthread_create(&thread, NULL, talk, &files[1]) == 0,
+		"pthread_create");
+	need(epoll_wait(epoll, &event, 1, -1) == 1, "epoll_wait");
+	before = parent_cpu_ns();
+	begin = now_ns();
+	while (now_ns() < begin + duration_ns) {
+		need(read(files[0], word, sizeof(word)) == sizeof(word),
+			"read");
+		messages++;
+	}
+	field("supervisor_ns", (double)(parent_cpu_ns() - before));
+	field("messages", messages);
+	field("ns", (double)(now_ns() - begin) / messages);
+}
+
+const struct measure measures[] = {
+	{"registered", measure_registered},
+	{"waiters", measure_waiters},
+	{"connections", measure_connections},
+	{"busy-socket", measure_busy_socket},
+	{0},
+};
