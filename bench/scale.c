@@ -3,33 +3,101 @@
  * What many items, waiters and connections cost, and what the supervisor does
  * while nobody waits. Each measure prints fields of its own.
  *
- * Every registered file is one of its own: both ends of socket pairs, so that
- * no two items share anything.
+ * As far as the limit of open files allows, every item has a file of its own,
+ * so that no two of them share anything.
  */
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "bench.h"
 
-enum { ROOM = 512, STACK_BYTES = 64 * 1024 };
+enum { ROOM = 512, STACK_BYTES = 64 * 1024, SETTLE_US = 300000 };
+/* Descriptors for all else, of the program and of the supervisor. */
+enum { SPARE_FILES = 256 };
 
 static int *open_files(long amount)
 {
 	int *files = calloc((size_t)amount + 1, sizeof(*files));
 
 	need(files, "memory");
-	need(raise_file_limit() > amount + 64, "the limit of open files");
+	need(raise_file_limit() > amount + SPARE_FILES,
+		"the limit of open files");
 	for (long i = 0; i < amount; i += 2)
 		need(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
 			     files + i) == 0,
 			"socketpair");
 	return files;
+}
+
+/* Each item is a file of its own. */
+static void register_files(int epoll, long amount)
+{
+	int *files = open_files(amount);
+
+	for (long i = 0; i < amount; i++)
+		epoll_add(epoll, files[i], EPOLLIN, (uint64_t)i);
+	free(files);
+}
+
+/* One file of this process, under many numbers. */
+static void register_numbers(int epoll, long amount)
+{
+	int *files = open_files(2);
+
+	for (long i = 0; i < amount; i++) {
+		int fd = dup(files[0]);
+
+		need(fd >= 0, "dup");
+		epoll_add(epoll, fd, EPOLLIN, 0);
+	}
+	free(files);
+}
+
+/* A child has done its part when it closes the pipe; then it sleeps. */
+static void register_in_child(int epoll, long amount)
+{
+	int done[2];
+	char byte;
+
+	need(pipe2(done, O_CLOEXEC) == 0, "pipe2");
+	switch (fork()) {
+	case -1:
+		need(false, "fork");
+		break;
+	case 0:
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		register_numbers(epoll, amount);
+		need(write(done[1], "x", 1) == 1, "write");
+		for (;;)
+			pause();
+	default:
+		close(done[1]);
+		need(read(done[0], &byte, 1) == 1, "a child's items");
+		close(done[0]);
+	}
+}
+
+/*
+ * More items than one process, or the supervisor, may have files: some
+ * processes register for the same epoll, each of them one file under as many
+ * numbers as it may have.
+ */
+static void register_crowd(int epoll, long amount, long limit)
+{
+	long part = limit - SPARE_FILES;
+
+	for (; amount > 0; amount -= part)
+		register_in_child(epoll, amount < part ? amount : part);
 }
 
 static int64_t time_waits(int epoll, int64_t duration_ns, double *count)
@@ -68,27 +136,30 @@ static int64_t time_adds(int epoll, int fd, int64_t duration_ns, double *count)
 /* One ready item of many: a wait, one more ADD, and the memory of each. */
 static void measure_registered(long amount, int64_t duration_ns)
 {
-	int *files = open_files(amount);
-	int spare = eventfd(0, EFD_CLOEXEC);
-	int epoll = epoll_with(files[0], EPOLLIN);
+	long limit = raise_file_limit();
+	bool distinct = limit > amount + 2 * SPARE_FILES;
+	int *pair = open_files(2);
+	int epoll = epoll_with(pair[0], EPOLLIN);
 	double waits = 0;
 	double adds = 0;
 	long before;
 	int64_t ns;
 
-	nap_us(300000); /* the supervisor's own tidying of set-up */
+	need(write(pair[1], "x", 1) == 1, "write");
+	nap_us(SETTLE_US); /* the supervisor's own tidying of set-up */
 	before = parent_heap_bytes();
-	for (long i = 1; i < amount; i++)
-		epoll_add(epoll, files[i], EPOLLIN, (uint64_t)i);
+	if (distinct)
+		register_files(epoll, amount - 1);
+	else
+		register_crowd(epoll, amount - 1, limit);
 	field("supervisor_bytes",
 		(double)(parent_heap_bytes() - before) / (double)amount);
-	need(write(files[1], "x", 1) == 1, "write");
-	nap_us(300000);
+	field("distinct", distinct);
+	nap_us(SETTLE_US);
 	ns = time_waits(epoll, duration_ns, &waits);
 	field("wait_ns", (double)ns / waits);
-	ns = time_adds(epoll, spare, duration_ns, &adds);
+	ns = time_adds(epoll, pair[1], duration_ns, &adds);
 	field("add_ns", (double)ns / adds);
-	/* Taking all of it down one by one is no part of this. */
 }
 
 static struct seat {
@@ -154,12 +225,12 @@ static void measure_waiters(long amount, int64_t duration_ns)
 		need(seats[i].counter >= 0, "eventfd");
 		seats[i].epoll = epoll_with(seats[i].counter, EPOLLIN);
 	}
-	nap_us(300000);
+	nap_us(SETTLE_US);
 	before = parent_heap_bytes();
 	for (long i = 0; i < amount; i++)
 		start_seat(&seats[i]);
 	wake_all(amount); /* now each of them has waited */
-	nap_us(300000);
+	nap_us(SETTLE_US);
 	field("supervisor_bytes",
 		(double)(parent_heap_bytes() - before) / (double)amount);
 	begin = now_ns();
@@ -186,22 +257,66 @@ static void drain(int epoll, long amount)
 	}
 }
 
+static struct sockaddr_un meeting_place = {.sun_family = AF_UNIX};
+
+/* The far ends: writes to each of them when a byte comes. */
+static void far_ends(int orders, long amount)
+{
+	int *ends = calloc((size_t)amount, sizeof(*ends));
+	char byte;
+
+	need(ends, "memory");
+	for (long i = 0; i < amount; i++) {
+		ends[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		need(connect(ends[i], (struct sockaddr *)&meeting_place,
+			     sizeof(meeting_place)) == 0,
+			"connect");
+	}
+	while (read(orders, &byte, 1) == 1)
+		for (long i = 0; i < amount; i++)
+			need(write(ends[i], "x", 1) == 1, "write");
+	_exit(0);
+}
+
+static int listen_somewhere(void)
+{
+	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(meeting_place.sun_path + 1, sizeof(meeting_place.sun_path) - 1,
+		"epemu-bench-%d", (int)getpid());
+	need(bind(listener, (struct sockaddr *)&meeting_place,
+		     sizeof(meeting_place)) == 0,
+		"bind");
+	need(listen(listener, ROOM) == 0, "listen");
+	return listener;
+}
+
 /* All become ready, and all are served; the time for each of them. */
 static void measure_connections(long amount, int64_t duration_ns)
 {
-	int *files = open_files(amount * 2);
 	int epoll = epoll_create1(EPOLL_CLOEXEC);
+	int listener = listen_somewhere();
+	int orders[2];
 	double served = 0;
 	int64_t begin;
 	int64_t now;
 
-	need(epoll >= 0, "epoll_create1");
-	for (long i = 0; i < amount; i++)
-		epoll_add(epoll, files[2 * i], EPOLLIN, (uint64_t)files[2 * i]);
+	need(raise_file_limit() > amount + SPARE_FILES,
+		"the limit of open files");
+	need(epoll >= 0 && pipe2(orders, O_CLOEXEC) == 0, "set-up");
+	if (fork() == 0) {
+		close(orders[1]);
+		far_ends(orders[0], amount);
+	}
+	for (long i = 0; i < amount; i++) {
+		int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+
+		need(fd >= 0, "accept4");
+		epoll_add(epoll, fd, EPOLLIN, (uint64_t)fd);
+	}
 	begin = now_ns();
 	do {
-		for (long i = 0; i < amount; i++)
-			need(write(files[2 * i + 1], "x", 1) == 1, "write");
+		need(write(orders[1], "x", 1) == 1, "write");
 		drain(epoll, amount);
 		served += (double)amount;
 		now = now_ns();

@@ -30,7 +30,10 @@ MARKS = re.compile(r"\b(" + "|".join(
     ["TO" + "DO", "FIX" + "ME", "X" * 3, "HA" + "CK"]) + r")(?:[:(\s]|$)|^<{7} |^>{7} ")
 PERSONAL = re.compile(
     r"(?<![\w.$}])/(?:home|root|Users|work|workspace|mnt)/\w")
-HOST = re.compile(r"\b(?:https?|git|ftp|ssh)://(?!" + LOOPBACK + ")")
+# The name of a language of XML is no host.
+NAMESPACE = r"www\.w3\.org/\d"
+HOST = re.compile(r"\b(?:https?|git|ftp|ssh)://(?!" + LOOPBACK + "|" +
+                  NAMESPACE + ")")
 
 
 def is_code(path, first_line):

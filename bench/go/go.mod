@@ -1,0 +1,3 @@
+module epemu-bench-go
+
+go 1.19
