@@ -12,7 +12,7 @@ class CallRow(Row):
     """One workload of epemu-bench."""
 
     group = "calls"
-    repetitions = {"full": 15, "quick": 7}
+    repetitions = {"full": 15, "quick": 5}
     milliseconds = {"full": 80, "quick": 40}
 
     def __init__(self, name, title, traced):

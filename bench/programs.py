@@ -62,6 +62,9 @@ def run(command, limit_s=LIMIT_S, **options):
         except subprocess.TimeoutExpired:
             end_group(process)
             raise Unavailable(f"not done after {limit_s} s") from None
+        except KeyboardInterrupt:
+            end_group(process)
+            raise
     if process.returncode != 0:
         last = (err.strip() or out.strip() or "no word").splitlines()[-1]
         raise Unavailable(f"status {process.returncode}: {last}")

@@ -18,6 +18,8 @@ bench_build() {
 	mapfile -t packages < <(packages_of \
 		"$EPEMU_ROOT/scripts/lib/packages-build.txt")
 	need_packages "${packages[@]}"
+	# shellcheck disable=SC2034 # compile() has it
+	build_target=bench
 	step build-bench configure_and_compile bench gcc \
 		-Dbuildtype=release -Db_ndebug=false
 }
