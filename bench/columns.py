@@ -37,11 +37,11 @@ class Columns:
     def _find_trace(self):
         said = subprocess.run([self.programs.epemu, "--help"], text=True,
                               capture_output=True, check=False).stdout
-        if re.search(r"--trace=FILE", said):
-            return ["--trace=/dev/null"]
-        if re.search(r"--trace\b", said):
-            return ["--trace", "-o", "/dev/null"]
-        return []
+        found = re.search(r"--trace(?![-\w])(\[?=)?", said)
+        if not found:
+            return []
+        return ["--trace=/dev/null"] if found[1] else \
+            ["--trace", "-o", "/dev/null"]
 
     def prefix(self, name, calls=EVENT_CALLS, whole_program=False):
         """The words for a column; calls are those that strace is to see."""
