@@ -70,4 +70,5 @@ class Result:
             "problems": self.problems,
             "supervisor_calls": self.supervisor_calls,
             "targets": targets,
+            "details": self.row.details(),
         }

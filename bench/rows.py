@@ -51,6 +51,10 @@ class Row:
         """One value in the row's unit."""
         raise NotImplementedError
 
+    def details(self):
+        """What else is known, for the JSON."""
+        return []
+
     def supervisor_calls(self, _bench):
         """System calls of the supervisor for a trap, or None."""
         return None

@@ -48,6 +48,10 @@ class ScaleRow(Row):
     def measure(self, bench, column):
         return self.shared.fields(bench, column)[self.field]
 
+    def details(self):
+        return [{"column": column, "turn": turn, **fields}
+                for (column, turn), fields in self.shared.known.items()]
+
 
 class BusyRow(ScaleRow):
     """What the supervisor runs while a socket is read natively."""
