@@ -42,7 +42,7 @@ class ServerRow(ProgramRow):
         """The server."""
         raise NotImplementedError
 
-    def ask(self, bench, server):
+    def ask(self, bench, server, column):
         """How many answers came in a second."""
         raise NotImplementedError
 
@@ -50,7 +50,7 @@ class ServerRow(ProgramRow):
         port = free_port()
         command = self.command(bench, port)
         with Server(self.prefix(bench, column), command, port) as server:
-            return self.ask(bench, server)
+            return self.ask(bench, server, column)
 
 
 class EchoRow(ServerRow):
@@ -69,7 +69,7 @@ class EchoRow(ServerRow):
         return [bench.programs.cached("epemu-bench-tokio"), "echo",
                 self.flavour, str(port)]
 
-    def ask(self, bench, server):
+    def ask(self, bench, server, _column):
         return run_json([bench.programs.bench("epemu-bench-load"),
                          str(server.port), str(self.connections),
                          str(round(SECONDS[bench.size] * 1000))])["rate"]
@@ -88,9 +88,12 @@ class RedisRow(ServerRow):
         return [bench.programs.tool("redis-server"), "--port", str(port),
                 "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
 
-    def ask(self, bench, server):
-        requests = (20000 if bench.size == "quick" else 50000) * \
-            (5 if self.pipeline > 1 else 1)
+    def ask(self, bench, server, column):
+        requests = 10000 if bench.size == "quick" else 30000
+        if self.pipeline > 1:
+            requests *= 5
+        if column == STRACE:
+            requests //= 5
         said = run([bench.programs.tool("redis-benchmark"), "-p",
                     str(server.port), "-n", str(requests), "-c", "50", "-P",
                     str(self.pipeline), "-t", "get", "--csv"])
@@ -111,12 +114,13 @@ class HttpRow(ServerRow):
     def command(self, bench, port):
         return self.words(bench, port)
 
-    def ask(self, bench, server):
+    def ask(self, bench, server, _column):
         said = run([bench.programs.tool("wrk"), "-t", "1", "-c", "64", "-d",
                     "1s", f"http://127.0.0.1:{server.port}/"])
         rate = re.search(r"Requests/sec:\s+([\d.]+)", said)
-        if not rate or re.search("Non-2xx|Socket errors", said):
-            raise Unavailable("wrk met errors")
+        errors = re.search(r"(Non-2xx|Socket errors).*", said)
+        if errors or not rate:
+            raise Unavailable(f"wrk: {errors[0] if errors else 'no rate'}")
         return float(rate[1])
 
 
