@@ -6,7 +6,7 @@
 # differently there. Sourced after build.sh, aarch64.sh and programs.sh.
 
 ALL_BUILDS=(gcc clang sanitize aarch64)
-ALL_SUITES=(lint unit fuzz qemu launcher conformance faults integration stress bench)
+ALL_SUITES=(lint unit fuzz qemu launcher conformance faults integration stress differential bench)
 
 is_one_of() {
 	local word=$1 other
@@ -19,7 +19,7 @@ is_one_of() {
 
 suites_of() {
 	case $1 in
-	gcc) echo lint unit launcher conformance faults integration stress bench ;;
+	gcc) echo lint unit launcher conformance faults integration stress differential bench ;;
 	clang) echo unit fuzz launcher conformance ;;
 	# What goes wrong in the supervisor's memory shows here. The launcher and
 	# stress programs would be sanitized too, and some crash on purpose.
@@ -36,12 +36,17 @@ list_matrix() {
 	done
 }
 
+differential_seconds() {
+	if [ -n "${EPEMU_CI-}" ]; then echo 300; else echo 60; fi
+}
+
 configure_and_compile_build() {
 	local cross=()
 	case $1 in
 	gcc)
 		configure_and_compile gcc gcc -Dwerror=true \
-			-Dbuildtype=release -Db_ndebug=false
+			-Dbuildtype=release -Db_ndebug=false \
+			-Ddifferential_seconds="$(differential_seconds)"
 		;;
 	clang)
 		configure_and_compile clang clang -Dwerror=true
