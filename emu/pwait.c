@@ -248,7 +248,8 @@ bool emu_pwait_status(
 	if (!thread->pwait && WIFSTOPPED(status))
 		return emu_stop_let_go(thread->tid, emu_stop_signal(status)) ==
 		       0;
-	if (!thread->pwait)
+	/* A SIGCONT from before the thread was seized may be told only now. */
+	if (!thread->pwait || WIFCONTINUED(status))
 		return false;
 	if (!WIFSTOPPED(status)) {
 		emu_pwait_forget(thread);
