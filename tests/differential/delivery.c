@@ -118,7 +118,7 @@ static bool has_sent(const struct end *x, const struct end *y)
 {
 	if (!x->there || !x->told)
 		return true;
-	if (!y->there)
+	if (!y->there || x->info.tcpi_notsent_bytes > 0)
 		return false;
 	if (!y->told)
 		return x->info.tcpi_unacked == 0;

@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -60,6 +61,14 @@ static long tcp_listen(int flags)
 	return fd;
 }
 
+/* Small writes must not wait for the answer to earlier ones. */
+static void do_not_delay(int fd)
+{
+	int on = 1;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
 static void enter_connection(int fd)
 {
 	struct sockaddr_in own, other;
@@ -94,6 +103,7 @@ static long tcp_connect(int listener, int flags)
 		return error;
 	}
 	enter_connection(fd);
+	do_not_delay(fd);
 	if (flags & SOCK_NONBLOCK)
 		fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK);
 	return fd;
@@ -110,6 +120,7 @@ void op_tcp_pair(struct call *c)
 		fd[0] = (int)r;
 		r = outcome(accept4((int)listener, NULL, NULL, flags));
 		fd[1] = (int)r;
+		do_not_delay(fd[1]);
 	}
 	if (listener >= 0)
 		close((int)listener);
@@ -128,7 +139,11 @@ void op_tcp_connect(struct call *c)
 
 void op_tcp_accept(struct call *c)
 {
-	new_fd(c, outcome(accept4((int)c->arg[0], NULL, NULL, (int)c->arg[1])));
+	long fd = outcome(accept4((int)c->arg[0], NULL, NULL, (int)c->arg[1]));
+
+	if (fd >= 0)
+		do_not_delay((int)fd);
+	new_fd(c, fd);
 }
 
 void op_send(struct call *c)

@@ -116,22 +116,18 @@ static bool settled_since(const struct look *before)
 static void settle(void)
 {
 	struct look before[ACTORS] = {0};
-	bool any;
 
 	if (!delivery_await(stage))
 		fprintf(stderr, "no delivery: %s\n", stage->program->name);
 	do {
-		any = false;
 		for (unsigned i = 0; i < ACTORS; i++) {
 			if (!untold[i])
 				continue;
 			before[i] = await_rest(&stage->actor[i], false);
 			if (!busy(&stage->actor[i]))
 				before[i].state = 0;
-			any = true;
 		}
-		if (any)
-			barrier();
+		barrier();
 	} while (!settled_since(before));
 }
 
@@ -173,8 +169,6 @@ static void hand_out(struct actor *a, unsigned index)
 	const struct step *s = &stage->program->step[index];
 	uint32_t turn = atomic_load(&a->turn) + 1;
 
-	if (s->op->kind == OP_POLL)
-		barrier();
 	a->step = index;
 	untold[a->number] = true;
 	atomic_store(&a->turn, turn);
