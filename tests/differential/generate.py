@@ -25,7 +25,7 @@ SIZES = [1, 7, 8, 8, 9, 100, 1000, 4096, 4097, 65536, 100000]
 TCP_SIZES = [1, 7, 8, 8, 20, 100, 300]
 COUNTS = [1, 1, 1, 2, 5, 100, 0x7fffffff, 0xffffffff, 0xfffffffffffffffd,
           0xfffffffffffffffe, 0xffffffffffffffff]
-TIMEOUTS = [0, 0, 0, 0, -1, -1, 1, 3, 5]
+TIMEOUTS = [0, 0, 0, 0, 0, 0, 0, 0, -1, -1, -1, 1, 1, 3]
 MAX_EVENTS = [1, 1, 2, 3, 4, 16, 64, 64, 1000]
 STREAMS = {"pipe", "unix", "dgram", "tcp"}
 
@@ -282,7 +282,7 @@ class Program:
             mask = self.pick(["EMPTY", "EMPTY", "USR1"])
             self.say(a, f"epoll_pwait({ep}, {most}, {timeout}, {mask})")
         elif shape < 0.9:
-            ns = self.pick([0, 0, 1, 1000, 2000000, -1 if a else 0])
+            ns = self.pick([0, 0, 0, 1, 1000, 1000000, -1 if a else 0])
             mask = self.pick(["NONE", "NONE", "EMPTY", "USR1"])
             self.say(a, f"epoll_pwait2({ep}, {most}, {ns}, {mask})")
         elif shape < 0.97:
