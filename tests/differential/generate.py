@@ -50,9 +50,10 @@ class Program:
         self.next_slot = 0
         self.tables = {0: Table()}
         self.leader = {0: 0}        # actor -> process
-        self.sent = None
+        self.sent = self.sent_file = None
         self.blocking = set()       # slots that may put a caller to sleep
         self.items = set()          # (epoll's slot, watched slot)
+        self.origin = {}            # slot -> slot of the same file
         self.ops = ops
         self.choose_style()
 
@@ -240,6 +241,14 @@ class Program:
             kinds = ["epoll"]
         return self.some(a, *kinds)
 
+    def file_of(self, slot):
+        return self.origin.get(slot, slot)
+
+    def is_shared(self, fd):
+        """Whether several items have the file; README.md on their order."""
+        return sum(self.file_of(other) == self.file_of(fd)
+                   for _, other in self.items) > 1
+
     def ctl(self, a):
         ep, fd = self.some(a, "epoll"), self.target(a)
         op = "MOD" if (ep, fd) in self.items else "ADD"
@@ -247,8 +256,10 @@ class Program:
                  if set(item) <= set(self.table(a).kinds)]
         if known and self.chance(0.3):
             (ep, fd), op = self.pick(known), self.pick(["MOD", "MOD", "DEL"])
+        if op == "MOD" and self.is_shared(fd):
+            op = "DEL"
         if self.chance(self.odd):
-            op = self.pick(["0", "4", "-1", "ADD", "MOD", "DEL"])
+            op = self.pick(["0", "4", "-1", "ADD", "DEL"])
         if self.chance(self.odd):
             self.say(a, f"epoll_ctl_bad({ep}, {op}, {fd})")
             return
@@ -384,6 +395,7 @@ class Program:
             over = self.pick(list(t.kinds))
             self.say(a, f"dup2({old}, {over})")
             t.kinds[over] = kind
+            self.origin[over] = self.file_of(old)
             if self.may_sleep(old):
                 self.blocking.add(self.number(over))
         elif self.next_slot < SLOTS:
@@ -396,6 +408,7 @@ class Program:
                             f"{self.pick([0, 0, 20, 100])})")
             if kind:
                 t.kinds[new] = kind
+                self.origin[new] = self.file_of(old)
                 if self.may_sleep(old):
                     self.blocking.add(self.number(new))
 
@@ -408,12 +421,14 @@ class Program:
             fd = self.any_slot(a)
             self.say(a, f"sendfd({way}, {fd})")
             self.sent = self.table(a).kinds.get(fd, "pipe")
+            self.sent_file = self.file_of(fd)
         else:
             self.blocking.add(self.next_slot)
             new = self.new("f")
             flags = self.pick(["0", "MSG_CMSG_CLOEXEC"])
             self.say(a, f"{new} = recvfd({way}, {flags})")
             self.made(a, self.sent or "pipe", new)
+            self.origin[new] = self.sent_file or new
 
     def look(self, a):
         slot = self.any_slot(a)
