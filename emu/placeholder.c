@@ -167,6 +167,17 @@ void emu_placeholder_destroy(struct emu_object *object)
 /* Stands for a nested epoll where the ready set has a watch otherwise. */
 static char nested;
 
+/* Does the kernel keep what a poll sees of an item with this mask right? */
+static bool shows(uint32_t events, bool is_nested)
+{
+	/* A handle polls for its item's mask; a ready set has no mask. */
+	uint32_t wanted =
+		is_nested ? EMU_EPOLLIN | EMU_EPOLLRDNORM : UINT32_MAX;
+
+	return (events & wanted) &&
+	       !(events & (EMU_EPOLLONESHOT | EMU_EPOLLEXCLUSIVE));
+}
+
 void emu_placeholder_show(struct emu_object *object, struct emu_watch *watch,
 	const struct emu_object *inner, uint32_t events)
 {
@@ -175,7 +186,7 @@ void emu_placeholder_show(struct emu_object *object, struct emu_watch *watch,
 	int rc;
 
 	emu_placeholder_changed(object);
-	if (!events || (events & (EMU_EPOLLONESHOT | EMU_EPOLLEXCLUSIVE))) {
+	if (!shows(events, !watch)) {
 		epoll_ctl(object->ready_set, EPOLL_CTL_DEL, fd, NULL);
 		return;
 	}
