@@ -15,7 +15,7 @@
  * loop. The next poll, which always comes before the item can leave the ready
  * list, arms it again, drops the event that arming itself makes, and only
  * then looks: a wake-up before the look is seen by it, one after makes an
- * edge.
+ * edge. A shared watch stays armed: it may have items that are not queued.
  *
  * Registering a file that is ready makes an event as well. The engine polls
  * at once when an item is added or modified, so that event would come twice:
@@ -113,9 +113,10 @@ static void watch_ready(struct emu_source *source, uint32_t events)
 	/* The kernel filtered by the item's mask: the wake is for it. */
 	news = watch->shared ? wake_shared(watch)
 			     : emu_file_wake(&watch->file, 0);
+	/* A shared one goes on: the next may concern an item not queued. */
 	if (news > 0)
 		watch->redundant = 0;
-	else if (++watch->redundant >= PATIENCE)
+	else if (!watch->shared && ++watch->redundant >= PATIENCE)
 		watch_disarm(watch);
 }
 
