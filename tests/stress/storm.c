@@ -13,7 +13,7 @@
 #include <sys/eventfd.h>
 
 #define BACKLOG 6
-#define PATIENCE 50 /* signals until a thread is out of its handlers */
+#define MAX_SLACK 200
 #define ALT_STACK (128 * 1024)
 
 void (*storm_hook)(struct storm_target *t);
@@ -139,15 +139,17 @@ bool storm_raise(struct storm_target *t)
 
 /*
  * On a machine that is busy otherwise, signals may come faster than a handler
- * returns: each return is cut off by the next, and the thread gets nowhere.
+ * returns: each return is cut off by the next, and the threads get nowhere. So
+ * the storm slackens while most signals find their thread in a handler.
  */
-static bool drowns(struct storm_target *t)
+static void adapt(struct storm *s, const struct storm_target *t)
 {
-	if (atomic_load(&t->handled) == atomic_load(&t->left))
-		t->unreturned = 0;
-	else
-		t->unreturned++;
-	return t->unreturned > PATIENCE;
+	bool inside = atomic_load(&t->handled) != atomic_load(&t->left);
+
+	if (inside && s->slack < MAX_SLACK)
+		s->slack++;
+	else if (!inside && s->slack > 0)
+		s->slack--;
 }
 
 static void send_one(struct storm *s, struct stress_rng *rng)
@@ -155,8 +157,9 @@ static void send_one(struct storm *s, struct stress_rng *rng)
 	struct storm_target *t = &s->targets[stress_below(rng, s->count)];
 	int sig = storm_signal((unsigned)stress_rand(rng));
 
-	if (!atomic_load(&t->ready) || drowns(t))
+	if (!atomic_load(&t->ready))
 		return;
+	adapt(s, t);
 	if (sig >= SIGRTMIN) {
 		if (atomic_load(&t->queued) >= BACKLOG)
 			return;
@@ -180,7 +183,8 @@ static void *storm_thread(void *arg)
 
 		while (burst--)
 			send_one(s, &rng);
-		stress_sleep_us(stress_below(&rng, 2 * s->gap_us + 1));
+		stress_sleep_us(stress_below(
+			&rng, 2 * s->gap_us * (1 + s->slack / 4) + 1));
 	}
 	return NULL;
 }

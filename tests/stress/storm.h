@@ -23,7 +23,6 @@ struct storm_target {
 	pid_t tid;
 	_Atomic bool ready; /* signals may come */
 	_Atomic long sent; /* written by the storm thread */
-	long unreturned; /* signals since it was seen in no handler */
 	_Atomic long queued; /* real-time ones sent, not yet handled */
 	_Atomic long handled; /* handlers entered */
 	_Atomic long left; /* handlers left */
@@ -40,6 +39,7 @@ struct storm {
 	struct storm_target *targets;
 	unsigned count;
 	unsigned gap_us; /* mean distance of two signals */
+	unsigned slack; /* quarters of it more, on a busy machine */
 	uint64_t stream;
 	_Atomic bool stop;
 	long total;
