@@ -11,9 +11,10 @@
 #include <errno.h>
 
 #include "notifier.h"
+#include "observe.h"
 #include "supervisor.h"
 
-void emu_answer_count(struct emu_intercept *intercept,
+void emu_answer_tally(struct emu_intercept *intercept,
 	const struct emu_call *call, int64_t result)
 {
 	struct emu_call_count *counts = &intercept->counts[call->kind];
@@ -22,6 +23,13 @@ void emu_answer_count(struct emu_intercept *intercept,
 	counts->calls++;
 	if (result < 0)
 		counts->errors++;
+}
+
+void emu_answer_count(struct emu_intercept *intercept,
+	const struct emu_call *call, int64_t result)
+{
+	emu_answer_tally(intercept, call, result);
+	emu_observe_finished(intercept, call, EMU_END_ANSWERED, result);
 }
 
 int emu_answer(struct emu_intercept *intercept, const struct emu_call *call,
@@ -54,21 +62,23 @@ void emu_answer_plain(struct emu_intercept *intercept,
 	const struct emu_call *call, int64_t result)
 {
 	if (emu_answer(intercept, call, result) < 0)
-		emu_voided_add(call->thread, call, EMU_VOID_AGAIN, 0);
+		emu_voided_add(intercept, call, EMU_VOID_AGAIN, 0);
 }
 
 void emu_answer_done(struct emu_intercept *intercept,
 	const struct emu_call *call, int64_t result)
 {
 	if (emu_answer_exactly(intercept, call, result) < 0)
-		emu_voided_add(call->thread, call, EMU_VOID_DONE, result);
+		emu_voided_add(intercept, call, EMU_VOID_DONE, result);
 }
 
 void emu_answer_continue(
 	struct emu_intercept *intercept, const struct emu_call *call)
 {
 	if (emu_notifier_continue(intercept->listener, call->id) < 0)
-		emu_voided_add(call->thread, call, EMU_VOID_AGAIN, 0);
+		emu_voided_add(intercept, call, EMU_VOID_AGAIN, 0);
+	else
+		emu_observe_finished(intercept, call, EMU_END_CONTINUED, 0);
 }
 
 void emu_answer_full(struct emu_intercept *intercept)

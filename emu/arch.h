@@ -55,6 +55,7 @@ void emu_arch_frame_store(void *to, const struct emu_sigframe *frame);
 
 /* The signal mask in the bytes of a frame. */
 void emu_arch_frame_set_mask(void *to, uint64_t mask);
+uint64_t emu_arch_frame_mask(const void *from);
 
 /*
  * The frame as it is when the kernel will run the call again on return from

@@ -107,6 +107,11 @@ void emu_arch_frame_set_mask(void *to, uint64_t mask)
 	set(to, UC_SIGMASK, mask);
 }
 
+uint64_t emu_arch_frame_mask(const void *from)
+{
+	return get(from, UC_SIGMASK);
+}
+
 int emu_arch_frame_restarts(
 	const struct emu_sigframe *frame, uint64_t ip, int nr)
 {

@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "epoll_emul.h"
+
 enum emu_call_kind {
 	EMU_CALL_EPOLL_CREATE,
 	EMU_CALL_EPOLL_CREATE1,
@@ -27,6 +29,7 @@ enum emu_call_kind {
 };
 
 struct emu_thread;
+struct emu_object;
 
 /* One trapped call, from receive to answer. */
 struct emu_call {
@@ -36,6 +39,11 @@ struct emu_call {
 	int nr;
 	uint64_t ip; /* the instruction after the call */
 	uint64_t args[6];
+
+	/* What was found out on the way, for those who observe. */
+	struct emu_object *object; /* the epoll or eventfd that it is about */
+	uint64_t value; /* read from, or to write to, that eventfd */
+	struct emu_event event; /* of epoll_ctl() */
 };
 
 /* The call's name, as in its manual page. */

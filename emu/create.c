@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "notifier.h"
+#include "observe.h"
 #include "poll_bits.h"
 #include "supervisor.h"
 
@@ -56,7 +57,10 @@ static void hand_over(struct emu_intercept *intercept, struct emu_call *call,
 	}
 	close(fd);
 	if (number >= 0) {
-		emu_answer_count(intercept, call, number);
+		emu_answer_tally(intercept, call, number);
+		call->object = object;
+		emu_observe_made(intercept, object, call);
+		emu_observe_finished(intercept, call, EMU_END_GIVEN, number);
 		emu_fdtable_hint(
 			intercept->fdtable, call->thread, number, object);
 		emu_sweep_note(intercept);
@@ -64,7 +68,7 @@ static void hand_over(struct emu_intercept *intercept, struct emu_call *call,
 	}
 	emu_placeholder_destroy(object);
 	if (number == -ENOENT || number == -ESRCH)
-		emu_voided_add(call->thread, call, EMU_VOID_AGAIN, 0);
+		emu_voided_add(intercept, call, EMU_VOID_AGAIN, 0);
 	else
 		emu_answer_plain(intercept, call, number);
 }

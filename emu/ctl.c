@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "arch.h"
+#include "observe.h"
 #include "poll_bits.h"
 #include "supervisor.h"
 
@@ -111,6 +112,17 @@ static int get_watch(const struct ctl *ctl, struct emu_watch **watch)
 	return emu_watch_modify(*watch, ctl->copy, events);
 }
 
+/* The number of the emulated eventfd behind our copy; 0 if it is none. */
+static uint64_t eventfd_number(const struct ctl *ctl)
+{
+	struct emu_object *object;
+
+	return emu_fdtable_find_own(ctl->intercept->fdtable, ctl->copy,
+		       EMU_KIND_EVENTFD, &object) == 1
+		       ? object->number
+		       : 0;
+}
+
 static int add_watch(const struct ctl *ctl)
 {
 	struct emu_watch *watch;
@@ -119,6 +131,8 @@ static int add_watch(const struct ctl *ctl)
 
 	if (rc < 0)
 		return rc;
+	if (emu_observed(ctl->intercept) && !watch->eventfd)
+		watch->eventfd = eventfd_number(ctl);
 	if (find_item(ctl)) {
 		rc = -EEXIST;
 	} else {
@@ -321,6 +335,7 @@ void emu_call_epoll_ctl(struct emu_intercept *intercept, struct emu_call *call)
 		return;
 	if (ctl.op != EMU_EPOLL_CTL_DEL)
 		rc = read_event(call->thread, call->args[3], &ctl.event);
+	call->event = ctl.event;
 	/* No suspend blocker is ever taken here. */
 	ctl.event.events &= ~EMU_EPOLLWAKEUP;
 	if (rc == 0)

@@ -5,17 +5,20 @@
  */
 #include <errno.h>
 
+#include "observe.h"
 #include "supervisor.h"
 
 struct emu_object *emu_dispatch_epoll(
-	struct emu_intercept *intercept, const struct emu_call *call)
+	struct emu_intercept *intercept, struct emu_call *call)
 {
 	struct emu_object *object;
 	int rc = emu_fdtable_find(intercept->fdtable, call->thread,
 		emu_call_int(call, 0), EMU_KIND_EPOLL, &object);
 
-	if (rc == 1)
+	if (rc == 1) {
+		call->object = object;
 		return object;
+	}
 	if (rc == -EPERM)
 		emu_answer_denied(intercept, call);
 	else if (rc == -EMFILE || rc == -ENFILE) /* no room to look */
@@ -43,6 +46,8 @@ void emu_dispatch(struct emu_intercept *intercept, struct emu_call *call)
 		[EMU_CALL_RT_SIGRETURN] = emu_call_rt_sigreturn,
 	};
 
+	emu_observe_cause_call(intercept, call);
+	emu_observe_received(intercept, call);
 	emu_signalfd_caller(call->thread);
 	if (emu_voided_arrival(intercept, call))
 		return;

@@ -139,6 +139,23 @@ void emu_item_info(const struct emu_item *item, struct emu_item_info *info);
  */
 bool emu_epoll_available(const struct emu_epoll *epoll);
 
+/* How many items are on it. */
+int emu_epoll_queued(const struct emu_epoll *epoll);
+
+/*
+ * For an observer: has `queued` called for each item that comes onto the
+ * ready list and was not there. It must not call back into the engine.
+ */
+void emu_epoll_observe(struct emu_epoll *epoll,
+	void (*queued)(void *ctx, const struct emu_item *item), void *ctx);
+
+/*
+ * The item of the harvested event number `index`, from 0; NULL when there is
+ * none. Between a harvest and its commit.
+ */
+const struct emu_item *emu_epoll_harvested(
+	const struct emu_epoll *epoll, int index);
+
 /* Is an edge-triggered item on it (neither one-shot nor exclusive)? */
 bool emu_epoll_edge_available(const struct emu_epoll *epoll);
 

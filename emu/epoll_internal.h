@@ -55,6 +55,9 @@ struct emu_epoll {
 	uint32_t seed; /* of the tree's priorities */
 	int edges_queued; /* on `ready`: edge-triggered ones */
 	int hidden_queued; /* on `ready`: one-shot and exclusive ones */
+	int queued; /* on `ready`, all of them */
+	void (*observer)(void *ctx, const struct emu_item *item);
+	void *observer_ctx;
 	int harvested; /* first so many of `ready` await a commit */
 	const struct emu_alloc *alloc;
 	struct emu_epoll_user *user;

@@ -37,6 +37,7 @@ static int *counter_of(const struct emu_item *item)
 
 static void count(struct emu_item *item)
 {
+	item->epoll->queued++;
 	item->counted = counter_of(item);
 	if (item->counted)
 		++*item->counted;
@@ -44,6 +45,7 @@ static void count(struct emu_item *item)
 
 static void uncount(struct emu_item *item)
 {
+	item->epoll->queued--;
 	if (item->counted)
 		--*item->counted;
 	item->counted = NULL;
@@ -55,6 +57,8 @@ void emu_item_enqueue(struct emu_item *item)
 		return;
 	emu_list_add_tail(&item->ready, &item->epoll->ready);
 	count(item);
+	if (item->epoll->observer)
+		item->epoll->observer(item->epoll->observer_ctx, item);
 }
 
 void emu_item_dequeue(struct emu_item *item)
@@ -165,6 +169,31 @@ bool emu_epoll_available(const struct emu_epoll *epoll)
 	return !emu_list_empty(&epoll->ready);
 }
 
+int emu_epoll_queued(const struct emu_epoll *epoll)
+{
+	return epoll->queued;
+}
+
+void emu_epoll_observe(struct emu_epoll *epoll,
+	void (*queued)(void *ctx, const struct emu_item *item), void *ctx)
+{
+	epoll->observer = queued;
+	epoll->observer_ctx = ctx;
+}
+
+const struct emu_item *emu_epoll_harvested(
+	const struct emu_epoll *epoll, int index)
+{
+	struct emu_list *link;
+
+	if (index >= epoll->harvested)
+		return NULL;
+	link = epoll->ready.next;
+	while (index-- > 0)
+		link = link->next;
+	return emu_container_of(link, struct emu_item, ready);
+}
+
 bool emu_epoll_edge_available(const struct emu_epoll *epoll)
 {
 	return epoll->edges_queued > 0;
@@ -204,11 +233,14 @@ int emu_epoll_harvest(
 /* The program has seen the item's event. */
 static void item_delivered(struct emu_item *item)
 {
+	if (!(item->events & (EMU_EPOLLONESHOT | EMU_EPOLLET))) {
+		emu_list_remove(&item->ready);
+		emu_list_add_tail(&item->ready, &item->epoll->ready);
+		return;
+	}
 	emu_item_dequeue(item);
 	if (item->events & EMU_EPOLLONESHOT)
 		item->events &= EMU_EPOLL_PRIVATE_BITS;
-	else if (!(item->events & EMU_EPOLLET))
-		emu_item_enqueue(item);
 }
 
 void emu_epoll_commit(struct emu_epoll *epoll, int delivered)

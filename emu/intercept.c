@@ -23,15 +23,24 @@
 #include "arch.h"
 #include "guard.h"
 #include "notifier.h"
+#include "observe.h"
 #include "supervisor.h"
 
 static void serve(struct emu_parked *parked, bool expired)
 {
+	struct emu_intercept *intercept = parked->intercept;
+
+	if (expired) {
+		emu_observe_cause(intercept, EMU_CAUSE_DEADLINE);
+		emu_observe_woken(parked);
+	}
+	emu_observe_cause_call(intercept, &parked->call);
 	emu_signalfd_caller(parked->call.thread);
 	if (emu_parked_is_wait(parked))
 		emu_wait_serve(parked, expired);
 	else
 		emu_rw_serve(parked);
+	emu_observe_cause(intercept, EMU_CAUSE_UNKNOWN);
 }
 
 static bool serve_expired(struct emu_intercept *intercept)
@@ -116,6 +125,8 @@ static void received(struct emu_intercept *intercept,
 	/* The id may have gone to another thread before we opened it. */
 	if (!known && !emu_notifier_valid(intercept->listener, call.id))
 		return;
+	if (!known)
+		emu_observe_thread_seen(intercept, call.thread);
 	for (int i = 0; i < 6; i++)
 		call.args[i] = notification->args[i];
 	call.kind = notification->arch == emu_arch_audit
@@ -125,6 +136,7 @@ static void received(struct emu_intercept *intercept,
 		foreign_arch(intercept, &call);
 	else
 		emu_dispatch(intercept, &call);
+	emu_observe_cause(intercept, EMU_CAUSE_UNKNOWN);
 }
 
 static bool has_mask_lent(struct emu_intercept *intercept, pid_t tid)
@@ -182,7 +194,10 @@ static void thread_gone(void *ctx, struct emu_thread *thread)
 {
 	struct emu_intercept *intercept = ctx;
 
+	emu_observe_cause(intercept, EMU_CAUSE_END);
 	if (thread->parked) {
+		emu_observe_finished(
+			intercept, &thread->parked->call, EMU_END_GONE, 0);
 		emu_parked_kill(thread->parked, true);
 		emu_parked_destroy(thread->parked);
 	}
@@ -190,6 +205,7 @@ static void thread_gone(void *ctx, struct emu_thread *thread)
 	emu_voided_clear(thread);
 	emu_pwait_forget(thread);
 	emu_sweep_note(intercept);
+	emu_observe_thread_gone(intercept, thread);
 }
 
 static long read_max_user_watches(void)
@@ -242,6 +258,7 @@ struct emu_intercept *emu_intercept_create(struct emu_loop *loop, int listener,
 	intercept->ctx = ctx;
 	intercept->settle.settle = settle;
 	intercept->max_user_watches = read_max_user_watches();
+	emu_list_init(&intercept->observers);
 	emu_list_init(&intercept->parked);
 	emu_list_init(&intercept->woken);
 	emu_list_init(&intercept->unsettled);

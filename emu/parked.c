@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "notifier.h"
+#include "observe.h"
 #include "supervisor.h"
 
 struct emu_parked *emu_parked_create(struct emu_intercept *intercept,
@@ -44,6 +45,7 @@ bool emu_parked_is_wait(const struct emu_parked *parked)
 
 void emu_parked_woken(struct emu_parked *parked)
 {
+	emu_observe_woken(parked);
 	emu_list_remove(&parked->woken_link);
 	emu_list_add_tail(&parked->woken_link, &parked->intercept->woken);
 }
@@ -69,6 +71,7 @@ void emu_parked_kill(struct emu_parked *parked, bool pass_on)
 	parked->counter_fd = -1;
 	parked->object->pins--;
 	parked->object = NULL;
+	parked->call.object = NULL;
 }
 
 void emu_parked_destroy(struct emu_parked *parked)

@@ -33,6 +33,7 @@
 #include <unistd.h>
 
 #include "arch.h"
+#include "observe.h"
 #include "stop.h"
 #include "supervisor.h"
 
@@ -84,7 +85,8 @@ static void before_mask(struct emu_parked *parked)
 	struct emu_thread *thread = parked->call.thread;
 
 	emu_pwait_forget(thread);
-	emu_voided_add(thread, &parked->call, EMU_VOID_AGAIN, 0);
+	emu_voided_add(
+		parked->intercept, &parked->call, EMU_VOID_AGAIN, 0);
 	emu_parked_destroy(parked);
 }
 
@@ -182,9 +184,10 @@ static void mend_frame(struct emu_thread *thread, const struct emu_call *call)
 }
 
 /* The call failed with EINTR; a wake that had chosen it goes to the next. */
-static void interrupted(struct emu_parked *parked)
+static void interrupted(struct emu_parked *parked, int sig)
 {
-	emu_answer_count(parked->intercept, &parked->call, -EINTR);
+	emu_answer_tally(parked->intercept, &parked->call, -EINTR);
+	emu_observe_interrupted(parked->intercept, &parked->call, -EINTR, sig);
 	emu_parked_kill(parked, true);
 	emu_parked_destroy(parked);
 }
@@ -200,7 +203,7 @@ static void on_signal(struct emu_thread *thread, int sig)
 		is_ignored(thread, sig)) {
 		/* Blocked till now, so it was kept: it does end the sleep. */
 		finish(parked, -EINTR);
-		interrupted(parked);
+		interrupted(parked, sig);
 		return;
 	}
 	if (!parked || !is_caught(thread, sig)) {
@@ -222,7 +225,7 @@ static void on_signal(struct emu_thread *thread, int sig)
 		emu_stop_let_go(thread->tid, emu_stop_signal(status));
 	}
 	emu_pwait_forget(thread);
-	interrupted(parked);
+	interrupted(parked, sig);
 }
 
 /*
@@ -238,7 +241,7 @@ static void on_event_stop(struct emu_thread *thread, int sig)
 		return;
 	}
 	finish(parked, -EINTR);
-	interrupted(parked);
+	interrupted(parked, sig);
 }
 
 bool emu_pwait_status(

@@ -14,6 +14,7 @@
 
 #include "arch.h"
 #include "notifier.h"
+#include "observe.h"
 #include "supervisor.h"
 
 #define COUNTER_SIZE 8
@@ -22,19 +23,25 @@
  * Tries the transfer with object->counter_fd open. The result for the
  * program, or -EAGAIN when it would have to wait.
  */
-static int64_t transfer(
-	struct emu_object *object, const struct emu_call *call, uint64_t value)
+static int64_t transfer(struct emu_intercept *intercept,
+	struct emu_object *object, struct emu_call *call, uint64_t value)
 {
 	ssize_t stored;
 	int rc;
 
 	if (call->kind == EMU_CALL_WRITE) {
+		call->value = value;
 		rc = emu_eventfd_write(object->eventfd, value);
-		return rc < 0 ? rc : COUNTER_SIZE;
+		if (rc < 0)
+			return rc;
+		emu_observe_counter(intercept, object, call);
+		return COUNTER_SIZE;
 	}
 	rc = emu_eventfd_read(object->eventfd, &value);
 	if (rc < 0)
 		return rc;
+	call->value = value;
+	emu_observe_counter(intercept, object, call);
 	stored = emu_target_write(
 		call->thread, call->args[1], &value, sizeof(value));
 	return stored == COUNTER_SIZE ? COUNTER_SIZE : -EFAULT;
@@ -91,8 +98,9 @@ static void park(struct emu_intercept *intercept, struct emu_call *call,
 	emu_wait_init(&parked->wait, woken);
 	emu_waitq_add_tail(
 		&emu_eventfd_file(object->eventfd)->waitq, &parked->wait);
+	emu_observe_parked(parked, EMU_DEADLINE_NEVER);
 	/* It may have moved between the look and the queue. */
-	woken(&parked->wait, 0);
+	emu_list_add_tail(&parked->woken_link, &intercept->woken);
 }
 
 void emu_rw_serve(struct emu_parked *parked)
@@ -107,10 +115,12 @@ void emu_rw_serve(struct emu_parked *parked)
 		return;
 	}
 	object->counter_fd = parked->counter_fd;
-	result = transfer(object, &parked->call, parked->value);
+	result = transfer(intercept, object, &parked->call, parked->value);
 	object->counter_fd = -1;
-	if (result == -EAGAIN)
+	if (result == -EAGAIN) {
+		emu_observe_slept_on(parked);
 		return;
+	}
 	emu_answer_done(intercept, &parked->call, result);
 	emu_parked_destroy(parked);
 }
@@ -131,7 +141,7 @@ static void carry_out(struct emu_intercept *intercept, struct emu_call *call,
 		emu_answer_plain(intercept, call, rc);
 		return;
 	}
-	result = transfer(object, call, value);
+	result = transfer(intercept, object, call, value);
 	if (result != -EAGAIN)
 		emu_answer_done(intercept, call, result);
 	else if (fcntl(object->counter_fd, F_GETFL) & O_NONBLOCK)
@@ -160,6 +170,7 @@ void emu_call_read_write(struct emu_intercept *intercept, struct emu_call *call)
 		return;
 	}
 	object->counter_fd = fd;
+	call->object = object;
 	carry_out(intercept, call, object);
 	if (object->counter_fd >= 0)
 		close(object->counter_fd);

@@ -83,8 +83,11 @@ static void look(struct emu_watch *watch)
 	uint64_t now = pending(watch);
 
 	watch->pending = now;
-	if (now & ~before)
-		emu_file_wake(&watch->file, EMU_EPOLLIN);
+	if (!(now & ~before))
+		return;
+	if (watch->set->stirred)
+		watch->set->stirred(watch->set, watch);
+	emu_file_wake(&watch->file, EMU_EPOLLIN);
 }
 
 static bool has_item(const struct emu_epoll *epoll, struct emu_watch *watch)

@@ -14,6 +14,7 @@
 #include "fdtable.h"
 #include "intercept.h"
 #include "loop.h"
+#include "observer.h"
 #include "placeholder.h"
 #include "target.h"
 #include "watch.h"
@@ -40,6 +41,9 @@ struct emu_intercept {
 	struct emu_watches watches;
 	struct emu_user *users;
 	long max_user_watches;
+
+	struct emu_list observers;
+	struct emu_cause cause; /* of what wakes now; kept while observed */
 
 	struct emu_list parked; /* all parked calls */
 	struct emu_list woken; /* those that a wake chose */
@@ -104,7 +108,11 @@ int emu_answer(struct emu_intercept *intercept, const struct emu_call *call,
 int emu_answer_exactly(struct emu_intercept *intercept,
 	const struct emu_call *call, int64_t result);
 
-/* For a call that was answered by other means: it ended with this result. */
+/* Counts a call that ended with this result. */
+void emu_answer_tally(struct emu_intercept *intercept,
+	const struct emu_call *call, int64_t result);
+
+/* For a call that was answered by other means: counts and shows its end. */
 void emu_answer_count(struct emu_intercept *intercept,
 	const struct emu_call *call, int64_t result);
 
@@ -134,7 +142,7 @@ void emu_dispatch(struct emu_intercept *intercept, struct emu_call *call);
  * to be had: the call was answered then.
  */
 struct emu_object *emu_dispatch_epoll(
-	struct emu_intercept *intercept, const struct emu_call *call);
+	struct emu_intercept *intercept, struct emu_call *call);
 
 /* create.c */
 void emu_call_epoll_create(struct emu_intercept *, struct emu_call *);
@@ -169,8 +177,8 @@ bool emu_parked_is_wait(const struct emu_parked *parked);
 bool emu_parked_valid(const struct emu_parked *parked);
 
 /* voided.c: calls that signals cut off. */
-void emu_voided_add(struct emu_thread *thread, const struct emu_call *call,
-	enum emu_void why, int64_t result);
+void emu_voided_add(struct emu_intercept *intercept,
+	const struct emu_call *call, enum emu_void why, int64_t result);
 void emu_voided_clear(struct emu_thread *thread);
 /* The kernel took this answer; see voided.c for what that is worth. */
 void emu_voided_note_answer(struct emu_intercept *intercept,

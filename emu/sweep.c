@@ -11,6 +11,7 @@
  * made without a rest.
  */
 #include "guard.h"
+#include "observe.h"
 #include "supervisor.h"
 
 #define REST_NS 100000000u /* this long after the last change */
@@ -46,6 +47,7 @@ void emu_object_retire(
 	}
 	if (object->loop)
 		emu_loop_remove(intercept->loop, -1, &object->source);
+	emu_observe_object_gone(intercept, object);
 	emu_fdtable_remove(intercept->fdtable, object);
 	emu_placeholder_destroy(object);
 }

@@ -36,6 +36,7 @@
 #include <unistd.h>
 
 #include "arch.h"
+#include "observe.h"
 #include "supervisor.h"
 
 /* More than this many deep, the oldest are forgotten. */
@@ -85,11 +86,55 @@ void emu_voided_note_answer(struct emu_intercept *intercept,
 	answers->next = (answers->next + 1) % ANSWERS;
 }
 
-void emu_voided_add(struct emu_thread *thread, const struct emu_call *call,
-	enum emu_void why, int64_t result)
+/*
+ * For those who look on: the signal whose handler is about to return, which
+ * is what is blocked now and will not be after it. 0 when that is not one
+ * signal, or nothing can be said.
+ */
+static int interrupting(
+	struct emu_intercept *intercept, const struct emu_call *interrupted)
+{
+	const struct emu_call *now = intercept->cause.call;
+	char bytes[1024];
+	uint64_t blocked;
+	uint64_t sp;
+
+	if (!emu_observed(intercept) ||
+		intercept->cause.kind != EMU_CAUSE_CALL ||
+		now->kind != EMU_CALL_RT_SIGRETURN ||
+		now->thread != interrupted->thread ||
+		emu_target_stack(now->thread, &sp) < 0 ||
+		emu_target_read(now->thread, sp, bytes, emu_arch_frame_size) <
+			0 ||
+		emu_target_status(now->thread, "SigBlk", &blocked) < 0)
+		return 0;
+	blocked &= ~emu_arch_frame_mask(bytes);
+	return blocked && !(blocked & (blocked - 1))
+		       ? 1 + __builtin_ctzll(blocked)
+		       : 0;
+}
+
+/* To those who look on it is over, unless it will be made again. */
+static void observe(struct emu_intercept *intercept,
+	const struct emu_call *call, enum emu_void why, int64_t result)
+{
+	if (why == EMU_VOID_DONE)
+		emu_observe_finished(intercept, call, EMU_END_LATE, result);
+	else if (why == EMU_VOID_AGAIN)
+		emu_observe_finished(intercept, call, EMU_END_VOIDED, 0);
+	else
+		emu_observe_interrupted(
+			intercept, call, -EINTR, interrupting(intercept, call));
+}
+
+void emu_voided_add(struct emu_intercept *intercept,
+	const struct emu_call *call, enum emu_void why, int64_t result)
 {
 	struct emu_voided *voided = calloc(1, sizeof(*voided));
+	struct emu_thread *thread = call->thread;
 	struct emu_voided **tail = &thread->voided;
+
+	observe(intercept, call, why, result);
 
 	if (!voided)
 		return;
@@ -129,22 +174,24 @@ static bool parked_arrival(
 	bool is_wait = emu_parked_is_wait(parked);
 	bool again = emu_call_repeats(call, &parked->call);
 
-	if (again)
+	if (again) {
 		emu_exact_stopped(intercept);
+		emu_observe_again(intercept, call, parked->call.id, false);
+	}
 	if (again && call->thread->pwait && !parked->dead) {
 		emu_wait_resume(parked, call);
 		return true;
 	}
 	emu_parked_kill(parked, true);
 	if (!again)
-		emu_voided_add(call->thread, &parked->call,
+		emu_voided_add(intercept, &parked->call,
 			is_wait ? EMU_VOID_WAIT : EMU_VOID_SLEPT, 0);
 	emu_parked_destroy(parked);
 	if (!again || !is_wait)
 		return false;
 	/* Stopped and continued: no restart for epoll_wait() (signal(7)). */
 	if (emu_answer(intercept, call, -EINTR) < 0)
-		emu_voided_add(call->thread, call, EMU_VOID_WAIT, 0);
+		emu_voided_add(intercept, call, EMU_VOID_WAIT, 0);
 	return true;
 }
 
@@ -177,6 +224,8 @@ bool emu_voided_arrival(struct emu_intercept *intercept, struct emu_call *call)
 	emu_exact_stopped(intercept);
 	why = voided->why;
 	result = voided->result;
+	emu_observe_again(
+		intercept, call, voided->call.id, why != EMU_VOID_AGAIN);
 	pop(call->thread);
 	if (why == EMU_VOID_DONE)
 		emu_answer_done(intercept, call, result);

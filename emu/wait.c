@@ -14,6 +14,7 @@
 
 #include "arch.h"
 #include "notifier.h"
+#include "observe.h"
 #include "supervisor.h"
 
 #define NSEC_PER_SEC 1000000000u
@@ -208,6 +209,7 @@ static void sleep_on(struct emu_parked *parked)
 	emu_epoll_wait_begin(parked->object->epoll, &parked->waiter, woken);
 	emu_deadline_arm(emu_loop_deadlines(parked->intercept->loop),
 		&parked->deadline, parked->at_ns);
+	emu_observe_parked(parked, parked->at_ns);
 }
 
 /* Notes whether more than one process waits on the epoll. */
@@ -272,7 +274,7 @@ void emu_call_epoll_wait(struct emu_intercept *intercept, struct emu_call *call)
 	object->pins--;
 	if (n > 0) {
 		if (deliver(intercept, call, object, n) < 0)
-			emu_voided_add(call->thread, call, EMU_VOID_AGAIN, 0);
+			emu_voided_add(intercept, call, EMU_VOID_AGAIN, 0);
 	} else if (!wait.block) {
 		emu_answer_plain(intercept, call, 0);
 	} else {
@@ -336,11 +338,13 @@ void emu_wait_serve(struct emu_parked *parked, bool expired)
 	}
 	n = harvest(intercept, parked->object, emu_call_int(&parked->call, 2));
 	emu_placeholder_taken(parked->object);
-	if (n == 0 && !expired)
+	if (n == 0 && !expired) {
 		emu_epoll_wait_begin(
 			parked->object->epoll, &parked->waiter, woken);
-	else
+		emu_observe_slept_on(parked);
+	} else {
 		conclude(parked, n);
+	}
 }
 
 void emu_wait_resume(struct emu_parked *parked, const struct emu_call *call)

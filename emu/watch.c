@@ -106,6 +106,8 @@ static void watch_ready(struct emu_source *source, uint32_t events)
 	(void)events;
 	if (watch->signalfd >= 0)
 		return; /* the kernel means our own signals */
+	if (watch->set->stirred)
+		watch->set->stirred(watch->set, watch);
 	/* Such a file reports its change to the first who polls, and that was
 	 * the main loop just now. */
 	if (watch->forgets)

@@ -30,6 +30,7 @@ struct emu_watch {
 	int signalfd; /* the target's number of it, -1 if it is none */
 	uint64_t sigmask; /* as last seen */
 	uint64_t pending; /* signals of the mask, as last seen */
+	uint64_t eventfd; /* which emulated one it is on, while observed */
 	bool shared; /* serves all EPOLLEXCLUSIVE items of one file */
 	unsigned int users; /* items that use it */
 	struct emu_item *item; /* the one user, unless shared */
@@ -44,6 +45,8 @@ struct emu_watches {
 	struct emu_list signalfds;
 	/* Polls a signalfd; set by whoever knows for which thread. */
 	uint32_t (*poll_signalfd)(struct emu_watch *watch);
+	/* For observers: a wake-up is about to be served. May be NULL. */
+	void (*stirred)(struct emu_watches *set, const struct emu_watch *watch);
 	size_t count;
 };
 
