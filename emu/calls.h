@@ -42,6 +42,7 @@ struct emu_call {
 
 	/* What was found out on the way, for those who observe. */
 	struct emu_object *object; /* the epoll or eventfd that it is about */
+	struct emu_object *item; /* of epoll_ctl(), if it is emulated */
 	uint64_t value; /* read from, or to write to, that eventfd */
 	struct emu_event event; /* of epoll_ctl() */
 };

@@ -27,6 +27,7 @@ struct ctl {
 	int copy; /* our own descriptor of it */
 	struct emu_event event;
 	struct emu_object *inner; /* the epoll behind fd, if it is one */
+	struct emu_object *eventfd; /* the eventfd; while observed */
 };
 
 /* Is the item's file the one behind our copy of the descriptor? */
@@ -112,17 +113,6 @@ static int get_watch(const struct ctl *ctl, struct emu_watch **watch)
 	return emu_watch_modify(*watch, ctl->copy, events);
 }
 
-/* The number of the emulated eventfd behind our copy; 0 if it is none. */
-static uint64_t eventfd_number(const struct ctl *ctl)
-{
-	struct emu_object *object;
-
-	return emu_fdtable_find_own(ctl->intercept->fdtable, ctl->copy,
-		       EMU_KIND_EVENTFD, &object) == 1
-		       ? object->number
-		       : 0;
-}
-
 static int add_watch(const struct ctl *ctl)
 {
 	struct emu_watch *watch;
@@ -131,8 +121,8 @@ static int add_watch(const struct ctl *ctl)
 
 	if (rc < 0)
 		return rc;
-	if (emu_observed(ctl->intercept) && !watch->eventfd)
-		watch->eventfd = eventfd_number(ctl);
+	if (ctl->eventfd)
+		watch->eventfd = ctl->eventfd->number;
 	if (find_item(ctl)) {
 		rc = -EEXIST;
 	} else {
@@ -292,6 +282,9 @@ static int control(struct ctl *ctl)
 		return ctl->copy;
 	emu_fdtable_find_own(ctl->intercept->fdtable, ctl->copy, EMU_KIND_EPOLL,
 		&ctl->inner);
+	if (!ctl->inner && emu_observed(ctl->intercept))
+		emu_fdtable_find_own(ctl->intercept->fdtable, ctl->copy,
+			EMU_KIND_EVENTFD, &ctl->eventfd);
 	/* Another thread may close them just now. */
 	ctl->object->pins++;
 	if (ctl->inner)
@@ -342,5 +335,6 @@ void emu_call_epoll_ctl(struct emu_intercept *intercept, struct emu_call *call)
 		rc = control(&ctl);
 	if (rc == -EMFILE)
 		emu_answer_full(intercept);
+	call->item = ctl.inner ? ctl.inner : ctl.eventfd;
 	emu_answer_done(intercept, call, rc);
 }

@@ -123,7 +123,9 @@ void emu_observe_parked(const struct emu_parked *parked, uint64_t until_ns)
 
 void emu_observe_woken(const struct emu_parked *parked)
 {
-	if (emu_observed(parked->intercept))
+	/* A read of its own moves the counter, too; nothing woke it there. */
+	if (emu_observed(parked->intercept) &&
+		parked->intercept->cause.call != &parked->call)
 		TELL(parked->intercept, woken, &parked->call,
 			&parked->intercept->cause, emu_loop_now_ns());
 }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "emu/intercept.h"
+#include "trace/filter.h"
 
 /* Exit statuses of epemu's own, the same as those of env(1). */
 enum {
@@ -14,8 +15,28 @@ enum {
 	EMU_EXIT_NOT_FOUND = 127,
 };
 
+/* A file to be written, or standard error. */
+struct emu_output {
+	bool wanted;
+	const char *path; /* NULL: standard error */
+	int fd; /* once it is open */
+};
+
+enum emu_format {
+	EMU_FORMAT_TEXT,
+	EMU_FORMAT_JSON,
+	EMU_FORMAT_PERFETTO,
+};
+
+struct emu_tracing {
+	struct emu_output trace;
+	enum emu_format format;
+	struct trace_filter filter;
+};
+
 struct emu_launch {
 	struct emu_options emulation;
+	struct emu_tracing tracing;
 	bool verbose;
 	const char *log_path; /* NULL: messages go to standard error */
 	int log_fd; /* -1 without log_path */

@@ -29,6 +29,7 @@
 #include "launcher/needs.h"
 #include "launcher/options.h"
 #include "launcher/supervise.h"
+#include "launcher/tracing.h"
 
 /* Forks the supervisor. Returns 0, or -1 after saying why not. */
 static int start_supervisor(const struct emu_launch *launch,
@@ -93,7 +94,8 @@ int main(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	emu_inherited_save(&inherited);
-	if (open_log(&launch, &log, &mirror) < 0)
+	if (open_log(&launch, &log, &mirror) < 0 ||
+		emu_tracing_open(&launch.tracing, &log) < 0)
 		return EMU_EXIT_FAILURE;
 	if (emu_needs_check(&log) < 0)
 		return EMU_EXIT_FAILURE;

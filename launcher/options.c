@@ -22,6 +22,16 @@ static const char help_text[] =
 	"  -o, --output=FILE        write epemu's own messages to FILE, not "
 	"to\n"
 	"                           standard error\n"
+	"      --trace[=FILE]       show each call, and what woke whom; to\n"
+	"                           standard error without FILE\n"
+	"      --trace-format=text|json|perfetto\n"
+	"                           as lines to read (default), as JSON "
+	"lines, or\n"
+	"                           for the Perfetto viewer\n"
+	"      --trace-filter=KEY=NAME[,NAME]...\n"
+	"                           only some; KEY is call, object or process\n"
+	"      --trace-since-exec=NAME\n"
+	"                           nothing before a program NAME runs\n"
 	"  -v, --verbose            say what is done, and at the end how many\n"
 	"                           calls of each kind were answered\n"
 	"      --io-uring=deny      io_uring_setup fails with ENOSYS "
@@ -38,7 +48,14 @@ static const char help_text[] =
 	"if\n"
 	"PROGRAM cannot be run, 127 if it is not found. See epemu(1).\n";
 
-enum { OPTION_IO_URING = 256, OPTION_EVENTFD };
+enum {
+	OPTION_IO_URING = 256,
+	OPTION_EVENTFD,
+	OPTION_TRACE,
+	OPTION_TRACE_FORMAT,
+	OPTION_TRACE_FILTER,
+	OPTION_TRACE_SINCE_EXEC,
+};
 
 static const struct option long_options[] = {
 	{"output", required_argument, NULL, 'o'},
@@ -47,6 +64,10 @@ static const struct option long_options[] = {
 	{"version", no_argument, NULL, 'V'},
 	{"io-uring", required_argument, NULL, OPTION_IO_URING},
 	{"eventfd", required_argument, NULL, OPTION_EVENTFD},
+	{"trace", optional_argument, NULL, OPTION_TRACE},
+	{"trace-format", required_argument, NULL, OPTION_TRACE_FORMAT},
+	{"trace-filter", required_argument, NULL, OPTION_TRACE_FILTER},
+	{"trace-since-exec", required_argument, NULL, OPTION_TRACE_SINCE_EXEC},
 	{NULL, 0, NULL, 0},
 };
 
@@ -89,6 +110,43 @@ static int fail_unknown(const char *word)
 	return fail("unknown option", word);
 }
 
+static int parse_format(enum emu_format *format, const char *word)
+{
+	static const char *const words[] = {
+		[EMU_FORMAT_TEXT] = "text",
+		[EMU_FORMAT_JSON] = "json",
+		[EMU_FORMAT_PERFETTO] = "perfetto",
+	};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (strcmp(word, words[i]) == 0) {
+			*format = (enum emu_format)i;
+			return -1;
+		}
+	}
+	return fail("--trace-format takes text, json or perfetto, not", word);
+}
+
+static int parse_trace(struct emu_tracing *tracing, int option)
+{
+	const char *wrong;
+
+	switch (option) {
+	case OPTION_TRACE:
+		tracing->trace.wanted = true;
+		tracing->trace.path = optarg;
+		return -1;
+	case OPTION_TRACE_FORMAT:
+		return parse_format(&tracing->format, optarg);
+	case OPTION_TRACE_FILTER:
+		wrong = trace_filter_add(&tracing->filter, optarg);
+		return wrong ? fail(wrong, optarg) : -1;
+	default:
+		tracing->filter.since_exec = optarg;
+		return -1;
+	}
+}
+
 static int parse_one(struct emu_launch *launch, int option, char **argv)
 {
 	struct emu_options *emulation = &launch->emulation;
@@ -114,6 +172,11 @@ static int parse_one(struct emu_launch *launch, int option, char **argv)
 			    "host"))
 			return -1;
 		return fail("--eventfd takes emulate or host, not", optarg);
+	case OPTION_TRACE:
+	case OPTION_TRACE_FORMAT:
+	case OPTION_TRACE_FILTER:
+	case OPTION_TRACE_SINCE_EXEC:
+		return parse_trace(&launch->tracing, option);
 	case ':':
 		return fail("an argument is missing after", argv[optind - 1]);
 	default:

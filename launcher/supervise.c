@@ -43,6 +43,7 @@
 #include "launcher/needs.h"
 #include "launcher/program.h"
 #include "launcher/stops.h"
+#include "launcher/tracing.h"
 #include "launcher/tree.h"
 
 enum { MOST_COUNTS = 64 };
@@ -53,6 +54,7 @@ struct supervisor {
 	struct emu_loop *loop;
 	struct emu_control *control;
 	struct emu_intercept *intercept; /* NULL before the filter stands */
+	struct trace *trace; /* NULL when there is none */
 	struct emu_stops stops;
 	struct emu_source children;
 	struct emu_source channel_source;
@@ -194,6 +196,11 @@ static void start_intercept(struct supervisor *supervisor, int listener)
 		give_up(supervisor);
 		return;
 	}
+	supervisor->trace =
+		emu_tracing_create(&supervisor->launch->tracing, log);
+	if (supervisor->trace)
+		emu_observer_add(supervisor->intercept,
+			trace_observer(supervisor->trace));
 	emu_program_go(supervisor->channel);
 }
 
@@ -216,14 +223,25 @@ static void channel_ready(struct emu_source *source, uint32_t events)
 		close_channel(supervisor);
 }
 
+/* Whoever waits for the program's end may read the trace then. */
+static void finish_trace(struct supervisor *supervisor)
+{
+	if (!supervisor->trace)
+		return;
+	emu_loop_drain(supervisor->loop);
+	trace_finish(supervisor->trace);
+}
+
 static void tell_end(struct supervisor *supervisor, int status)
 {
 	enum emu_message_kind kind = EMU_MESSAGE_ENDED;
 
 	if (supervisor->failed)
 		status = W_EXITCODE(EMU_EXIT_FAILURE, 0);
-	if (none_left(supervisor))
+	if (none_left(supervisor)) {
 		kind = EMU_MESSAGE_ENDED_ALL;
+		finish_trace(supervisor);
+	}
 	emu_control_send(supervisor->control, kind, status, "");
 	emu_stops_ended(&supervisor->stops);
 }
@@ -336,6 +354,7 @@ static void detach(struct supervisor *supervisor)
 		supervisor->control_fd,
 		supervisor->channel,
 		supervisor->launch->log_fd,
+		supervisor->launch->tracing.trace.fd,
 		supervisor->stops.launcher_pidfd,
 		supervisor->program_pidfd,
 	};
@@ -473,6 +492,7 @@ _Noreturn void emu_supervise_run(const struct emu_launch *launch,
 		fail_early(control, "the supervisor's loop failed", error);
 	if (supervisor.intercept)
 		emu_intercept_destroy(supervisor.intercept);
+	trace_destroy(supervisor.trace);
 	emu_stops_finish(&supervisor.stops);
 	emu_control_destroy(supervisor.control);
 	emu_loop_destroy(supervisor.loop);

@@ -6,7 +6,7 @@
 # machine's own package state and architectures are left alone; apt runs
 # with a state of its own. Sourced after packages.sh.
 
-AARCH64_PACKAGES='libseccomp-dev libunwind-dev check'
+AARCH64_PACKAGES='libseccomp-dev libunwind-dev libjson-c-dev check'
 AARCH64_SYSROOT=$EPEMU_CACHE/sysroot-aarch64
 
 aarch64_apt() {

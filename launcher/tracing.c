@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * --trace and its like. The launcher process opens the files, where a mistake
+ * can still be answered and standard error is at hand; the supervisor, which
+ * inherits them, writes.
+ */
+#include "launcher/tracing.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "launcher/fds.h"
+#include "launcher/message.h"
+#include "trace/json.h"
+#include "trace/text.h"
+
+static int open_file(struct emu_output *output, const struct emu_log *log)
+{
+	int fd;
+
+	output->fd = -1;
+	if (!output->wanted)
+		return 0;
+	if (output->path)
+		fd = emu_message_open(output->path);
+	else
+		fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	if (fd < 0) {
+		emu_logf(log, "cannot write '%.200s': %s; choose another FILE",
+			output->path ? output->path : "standard error",
+			fd == -1 ? "it is closed" : strerror(-fd));
+		return -1;
+	}
+	output->fd = fd;
+	return 0;
+}
+
+int emu_tracing_open(struct emu_tracing *tracing, const struct emu_log *log)
+{
+	return open_file(&tracing->trace, log);
+}
+
+static struct trace_out out_of(const struct emu_output *output,
+	const char *what, const struct emu_log *log)
+{
+	return (struct trace_out){
+		.fd = output->fd,
+		.what = what,
+		.path = output->path ? output->path : "standard error",
+		.log = log,
+	};
+}
+
+static void add_sink(struct trace_sink **sinks, struct trace_sink *sink)
+{
+	if (!sink)
+		return;
+	sink->next = *sinks;
+	*sinks = sink;
+}
+
+struct trace *emu_tracing_create(
+	const struct emu_tracing *tracing, const struct emu_log *log)
+{
+	struct trace_out out = out_of(&tracing->trace, "trace", log);
+	uint64_t now_ns = emu_loop_now_ns();
+	struct trace_sink *sinks = NULL;
+
+	if (tracing->trace.wanted && tracing->format == EMU_FORMAT_JSON)
+		add_sink(&sinks, trace_json_create(&out, now_ns));
+	else if (tracing->trace.wanted)
+		add_sink(&sinks, trace_text_create(&out, now_ns));
+	return sinks ? trace_create(sinks, &tracing->filter) : NULL;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* --trace and its like: from the command line to files and a trace. */
+#ifndef EMU_TRACING_H
+#define EMU_TRACING_H
+
+#include "launcher/launch.h"
+#include "trace/trace.h"
+
+/*
+ * In the launcher process: opens what is to be written. Returns 0, or -1
+ * after saying what cannot be opened.
+ */
+int emu_tracing_open(struct emu_tracing *tracing, const struct emu_log *log);
+
+/*
+ * In the supervisor: the trace that was asked for, NULL when none was or
+ * there is no memory.
+ */
+struct trace *emu_tracing_create(
+	const struct emu_tracing *tracing, const struct emu_log *log);
+
+#endif

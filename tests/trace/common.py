@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: MIT
+"""What the trace tests share: a run of a program with a trace of it."""
+
+import os
+import pathlib
+import shutil
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+sys.path.insert(0, str(ROOT / "tests/launcher"))
+
+from harness import EPEMU, PYTHON, TestCase, main  # noqa: E402
+
+PROGRAMS = str(HERE / "programs.py")
+CACHE = pathlib.Path(os.environ.get("EPEMU_CACHE", os.path.join(
+    os.environ.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache")),
+    "epemu")))
+SCRIPT = 'printf "b\\na\\n" | sort; sleep 0.1 & wait; echo done'
+
+__all__ = ["EPEMU", "PYTHON", "ROOT", "SCRIPT", "TraceCase", "main"]
+
+
+class TraceCase(TestCase):
+    """Runs programs under epemu and reads what was traced."""
+
+    def setUp(self):
+        super().setUp()
+        self.folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.folder)
+
+    @staticmethod
+    def program(*words):
+        """The command line of one of our programs."""
+        return [PYTHON, PROGRAMS, *words]
+
+    def brush(self):
+        """A run of brush; skips without it."""
+        path = CACHE / "bin/brush"
+        if not path.exists():
+            self.lacks("brush is not built")
+        return [str(path), "-c", SCRIPT]
+
+    def traced(self, argv, *options, status=0):
+        """Traces a run to its end; the text of the trace. Natively first:
+        output and status must not differ."""
+        path = os.path.join(self.folder, "trace")
+        native = self.run_it(argv)
+        self.assertEqual(native.returncode, status, native.stderr)
+        ours = self.run_it([EPEMU, f"--trace={path}", *options, *argv])
+        self.assertEqual((ours.returncode, ours.stdout, ours.stderr),
+                         (native.returncode, native.stdout, native.stderr))
+        with open(path, encoding="utf-8") as file:
+            return file.read()

@@ -1,0 +1,142 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The trace as text."""
+
+import os
+import re
+import signal
+import subprocess
+
+from common import EPEMU, PYTHON, TraceCase, main
+
+LINE = re.compile(
+    r"^ *\d+\.\d{6} (?P<pid>\d+)(?:/(?P<tid>\d+))? (?P<thread>.*?)  "
+    r"(?P<call>[a-z0-9_]+)\((?P<args>.*)\) = (?P<result>.*?) "
+    r"<(?P<time>\d+ µs|\d+\.\d{3} ms|\d+\.\d{6} s)>(?P<notes>.*)$")
+
+
+class Text(TraceCase):
+    def lines(self, text):
+        """The trace's lines, taken apart; each must be whole."""
+        found = []
+        for line in text.splitlines():
+            match = LINE.match(line)
+            self.assertTrue(match, line)
+            found.append(match)
+        return found
+
+    def test_brush(self):
+        lines = self.lines(self.traced(self.brush()))
+        self.assertEqual(lines[0]["call"], "epoll_create1")
+        self.assertEqual(lines[0]["args"], "EPOLL_CLOEXEC")
+        self.assertRegex(lines[0]["result"], r"^\d+<epoll#1>$")
+        self.assertEqual(lines[1]["call"], "eventfd2")
+        self.assertRegex(
+            lines[2]["args"],
+            r"^\d+<epoll#1>, EPOLL_CTL_ADD, \d+<eventfd#1>, "
+            r"\{EPOLLIN\|EPOLLRDHUP\|EPOLLET, data=0x0\}$")
+        self.assertTrue(any("[pidfd]> edge" in line["notes"]
+                            for line in lines))
+
+    def test_causes(self):
+        lines = self.lines(self.traced(self.program("causes")))
+        notes = [line["notes"] for line in lines
+                 if line["call"] == "epoll_wait"]
+        self.assertRegex(notes[0], r"^ woken by eventfd#1 write in thread "
+                                   r'\d+ "python3", .* ago$')
+        self.assertRegex(notes[1], r"woken by \d+<pipe:\[\d+\] read> edge, ")
+        self.assertEqual(notes[2], " woken by timeout")
+        self.assertEqual(notes[3], " woken by SIGALRM")
+        self.assertEqual(
+            [line["result"] for line in lines if "SIGALRM" in line["notes"]],
+            ["-1 EINTR"])
+        reads = [line for line in lines if line["call"] == "read"]
+        self.assertRegex(reads[1]["notes"],
+                         r'^ woken by write in thread \d+ "python3", ')
+        self.assertIn("{7}", reads[1]["args"])
+        self.assertRegex(notes[-2],
+                         r"^ woken by epoll_ctl in thread \d+ ")
+        self.assertRegex(notes[-1], "; 1 left ready$")
+
+    def test_killed_in_mid_call(self):
+        path = os.path.join(self.folder, "trace")
+        process = self.start([EPEMU, f"--trace={path}",
+                              *self.program("asleep")])
+        self.assertEqual(process.stdout.readline(), "asleep\n")
+        with open(path, encoding="utf-8") as file:
+            pid = int(self.lines(file.read())[0]["pid"])
+        os.kill(pid, signal.SIGKILL)
+        self.assertEqual(process.wait(60), -signal.SIGKILL)
+        with open(path, encoding="utf-8") as file:
+            waits = [line for line in self.lines(file.read())
+                     if line["call"] == "epoll_wait"]
+        self.assertEqual([wait["result"] for wait in waits],
+                         ["? (ended in it)"] * 2)
+        for wait in waits:
+            self.assertIn("<epoll#1>", wait["args"])
+
+    def test_identity(self):
+        """One epoll under other numbers and in a child."""
+        code = ("import os, select; e = select.epoll(); v = os.eventfd(0)\n"
+                "d = os.dup(v); os.eventfd_write(d, 1)\n"
+                "if os.fork() == 0: os.eventfd_write(v, 1); os._exit(0)\n"
+                "os.wait()")
+        lines = self.lines(self.traced(["python3", "-c", code]))
+        writes = [line for line in lines if line["call"] == "write"]
+        self.assertEqual(
+            [re.sub(r"^\d+", "", line["args"]) for line in writes],
+            ["<eventfd#1 count=1>, {1}, 8", "<eventfd#1 count=2>, {1}, 8"])
+        self.assertNotEqual(writes[0]["pid"], writes[1]["pid"])
+
+    def test_standard_error(self):
+        run = self.run_it([EPEMU, "--trace", *self.program("busy", "3")])
+        self.assertEqual(run.stdout, "done\n")
+        self.assertEqual([line["call"] for line in self.lines(run.stderr)],
+                         ["eventfd2"] + ["write", "read"] * 3)
+
+    def test_filter(self):
+        lines = self.lines(self.traced(
+            self.program("causes"), "--trace-filter=call=write,read",
+            "--trace-filter=object=eventfd#1"))
+        self.assertEqual({line["call"] for line in lines}, {"write", "read"})
+        lines = self.traced(self.program("causes"),
+                            "--trace-filter=process=nobody")
+        self.assertEqual(lines, "")
+
+    def test_since_exec(self):
+        for name in ("first", "second"):
+            os.symlink(PYTHON, os.path.join(self.folder, name))
+        argv = ["sh", "-c", '"$1/first" "$2" busy 2; "$1/second" "$2" busy 2',
+                "sh", self.folder, self.program()[1]]
+        for name, count in (("first", 10), ("second", 5), ("third", 0)):
+            lines = self.lines(
+                self.traced(argv, f"--trace-since-exec={name}"))
+            self.assertEqual(len(lines), count, name)
+
+    def check_given_up(self, target, reason, **more):
+        run = self.run_it([EPEMU, f"--trace={target}",
+                           *self.program("busy", "50")], **more)
+        self.assertEqual((run.returncode, run.stdout), (0, "done\n"))
+        self.assertEqual(run.stderr.count("epemu: "), 1)
+        self.assertIn(f"cannot write the trace to '{target}': {reason}; "
+                      "the program goes on without it", run.stderr)
+
+    def test_full_disk(self):
+        self.check_given_up("/dev/full", "No space left on device")
+
+    def test_closed_pipe(self):
+        path = os.path.join(self.folder, "pipe")
+        os.mkfifo(path)
+        reader = subprocess.Popen(["head", "-n", "3", path],
+                                  stdout=subprocess.DEVNULL)
+        self.addCleanup(reader.wait)
+        self.check_given_up(path, "Broken pipe")
+
+    def test_cannot_open(self):
+        run = self.run_it([EPEMU, "--trace=/nonesuch/trace", "true"])
+        self.assertEqual(run.returncode, 125)
+        self.assertIn("cannot write '/nonesuch/trace'", run.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* Arguments and results in words, as strace(1) has them. */
+#ifndef TRACE_DECODE_H
+#define TRACE_DECODE_H
+
+#include <stdio.h>
+
+#include "trace/call.h"
+
+/*
+ * Text that is put together piece by piece. What does not fit is dropped, and
+ * `cut` tells.
+ */
+struct trace_text {
+	char *bytes;
+	size_t size;
+	size_t room;
+	bool cut;
+};
+
+void trace_add(struct trace_text *text, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* "EPOLLIN|EPOLLET", "0"; unknown bits in hexadecimal at the end. */
+void trace_add_events(struct trace_text *text, uint32_t events);
+/* "EPOLL_CLOEXEC", "EFD_CLOEXEC|EFD_NONBLOCK", "0" */
+void trace_add_flags(
+	struct trace_text *text, enum emu_call_kind kind, int flags);
+/* "12 µs", "3.400 ms", "1.000000 s" */
+void trace_add_time(struct trace_text *text, uint64_t ns);
+
+/* "EPOLL_CTL_ADD"; NULL for none of the three. */
+const char *trace_op_name(int op);
+/* "EAGAIN"; "E?" for what has no name. */
+const char *trace_error_name(int error);
+/* "SIGCHLD"; "a signal" for 0, "SIGRT_3" and the like for others. */
+const char *trace_signal_name(int sig);
+
+/* A wait's timeout; -1 for ever. */
+int64_t trace_timeout_ns(const struct trace_call *call);
+
+#endif

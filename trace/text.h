@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* The trace as text, one line a call, much as strace(1) writes it. */
+#ifndef TRACE_TEXT_H
+#define TRACE_TEXT_H
+
+#include "trace/decode.h"
+#include "trace/out.h"
+#include "trace/trace.h"
+
+/* NULL when there is no memory. The sink ends with the trace. */
+struct trace_sink *trace_text_create(
+	const struct trace_out *out, uint64_t start_ns);
+
+/* "3<epoll#1>" */
+void trace_add_fd(struct trace_text *text, const struct trace_fd *fd);
+
+#endif
