@@ -30,6 +30,7 @@ enum emu_format {
 
 struct emu_tracing {
 	struct emu_output trace;
+	struct emu_output record;
 	enum emu_format format;
 	struct trace_filter filter;
 };

@@ -27,6 +27,7 @@
 #include "launcher/message.h"
 #include "launcher/mirror.h"
 #include "launcher/needs.h"
+#include "launcher/offline.h"
 #include "launcher/options.h"
 #include "launcher/supervise.h"
 #include "launcher/tracing.h"
@@ -89,8 +90,10 @@ int main(int argc, char **argv)
 	struct emu_log log = emu_message_log(&mirror.message_fd);
 	struct emu_inherited inherited;
 	struct emu_launch launch;
-	int status = emu_options_parse(&launch, argc, argv);
+	int status = emu_offline_run(argc, argv);
 
+	if (status < 0)
+		status = emu_options_parse(&launch, argc, argv);
 	if (status >= 0)
 		return status;
 	emu_inherited_save(&inherited);

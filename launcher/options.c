@@ -17,23 +17,28 @@
 
 static const char help_text[] =
 	"Usage: epemu [OPTION]... [--] PROGRAM [ARGUMENT]...\n"
+	"  or:  epemu compare [--any-thread] FILE FILE\n"
+	"  or:  epemu summarize FILE\n"
 	"Run PROGRAM with its epoll and eventfd calls answered in user space.\n"
 	"\n"
 	"  -o, --output=FILE        write epemu's own messages to FILE, not "
 	"to\n"
 	"                           standard error\n"
-	"      --trace[=FILE]       show each call, and what woke whom; to\n"
-	"                           standard error without FILE\n"
+	"  -v, --verbose            say what is done, and at the end how many\n"
+	"                           calls of each kind were answered\n"
+	"      --trace[=FILE]       show each call and what woke it, on "
+	"standard\n"
+	"                           error or in FILE\n"
 	"      --trace-format=text|json|perfetto\n"
-	"                           as lines to read (default), as JSON "
-	"lines, or\n"
-	"                           for the Perfetto viewer\n"
+	"                           lines (default), JSON lines, or for the\n"
+	"                           Perfetto viewer\n"
 	"      --trace-filter=KEY=NAME[,NAME]...\n"
 	"                           only some; KEY is call, object or process\n"
 	"      --trace-since-exec=NAME\n"
 	"                           nothing before a program NAME runs\n"
-	"  -v, --verbose            say what is done, and at the end how many\n"
-	"                           calls of each kind were answered\n"
+	"      --record=FILE        write the sequence of calls, with stable "
+	"names,\n"
+	"                           for epemu compare and epemu summarize\n"
 	"      --io-uring=deny      io_uring_setup fails with ENOSYS "
 	"(default)\n"
 	"      --io-uring=allow     let io_uring go round the emulation\n"
@@ -51,6 +56,7 @@ static const char help_text[] =
 enum {
 	OPTION_IO_URING = 256,
 	OPTION_EVENTFD,
+	OPTION_RECORD,
 	OPTION_TRACE,
 	OPTION_TRACE_FORMAT,
 	OPTION_TRACE_FILTER,
@@ -64,6 +70,7 @@ static const struct option long_options[] = {
 	{"version", no_argument, NULL, 'V'},
 	{"io-uring", required_argument, NULL, OPTION_IO_URING},
 	{"eventfd", required_argument, NULL, OPTION_EVENTFD},
+	{"record", required_argument, NULL, OPTION_RECORD},
 	{"trace", optional_argument, NULL, OPTION_TRACE},
 	{"trace-format", required_argument, NULL, OPTION_TRACE_FORMAT},
 	{"trace-filter", required_argument, NULL, OPTION_TRACE_FILTER},
@@ -132,6 +139,10 @@ static int parse_trace(struct emu_tracing *tracing, int option)
 	const char *wrong;
 
 	switch (option) {
+	case OPTION_RECORD:
+		tracing->record.wanted = true;
+		tracing->record.path = optarg;
+		return -1;
 	case OPTION_TRACE:
 		tracing->trace.wanted = true;
 		tracing->trace.path = optarg;
@@ -172,6 +183,7 @@ static int parse_one(struct emu_launch *launch, int option, char **argv)
 			    "host"))
 			return -1;
 		return fail("--eventfd takes emulate or host, not", optarg);
+	case OPTION_RECORD:
 	case OPTION_TRACE:
 	case OPTION_TRACE_FORMAT:
 	case OPTION_TRACE_FILTER:

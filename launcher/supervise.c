@@ -355,6 +355,7 @@ static void detach(struct supervisor *supervisor)
 		supervisor->channel,
 		supervisor->launch->log_fd,
 		supervisor->launch->tracing.trace.fd,
+		supervisor->launch->tracing.record.fd,
 		supervisor->stops.launcher_pidfd,
 		supervisor->program_pidfd,
 	};

@@ -13,6 +13,8 @@
 #include "launcher/fds.h"
 #include "launcher/message.h"
 #include "trace/json.h"
+#include "trace/perfetto.h"
+#include "trace/record.h"
 #include "trace/text.h"
 
 static int open_file(struct emu_output *output, const struct emu_log *log)
@@ -38,7 +40,9 @@ static int open_file(struct emu_output *output, const struct emu_log *log)
 
 int emu_tracing_open(struct emu_tracing *tracing, const struct emu_log *log)
 {
-	return open_file(&tracing->trace, log);
+	if (open_file(&tracing->trace, log) < 0)
+		return -1;
+	return open_file(&tracing->record, log);
 }
 
 static struct trace_out out_of(const struct emu_output *output,
@@ -69,7 +73,13 @@ struct trace *emu_tracing_create(
 
 	if (tracing->trace.wanted && tracing->format == EMU_FORMAT_JSON)
 		add_sink(&sinks, trace_json_create(&out, now_ns));
+	else if (tracing->trace.wanted &&
+		 tracing->format == EMU_FORMAT_PERFETTO)
+		add_sink(&sinks, trace_perfetto_create(&out, now_ns));
 	else if (tracing->trace.wanted)
 		add_sink(&sinks, trace_text_create(&out, now_ns));
+	out = out_of(&tracing->record, "sequence", log);
+	if (tracing->record.wanted)
+		add_sink(&sinks, trace_record_create(&out));
 	return sinks ? trace_create(sinks, &tracing->filter) : NULL;
 }

@@ -64,8 +64,8 @@ bool trace_filter_shows(
 	const struct trace_filter *filter, const struct trace_call *call)
 {
 	for (int i = 0; i < filter->count; i++) {
+		const char *list = strchr(filter->terms[i], '=') + 1;
 		int key = key_of(filter->terms[i]);
-		const char *list = filter->terms[i] + strlen(keys[key]);
 		bool met = key == CALL ? listed(list, emu_call_name(call->kind))
 			   : key == OBJECT
 				   ? listed(list, call->fd.name) ||

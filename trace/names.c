@@ -70,10 +70,9 @@ static void name_ip(char *name, int copy, const union address *own)
 
 static bool name_socket(char *name, int copy)
 {
-	union address own;
+	union address own = {.room = {0}};
 	socklen_t size = sizeof(own);
 
-	memset(&own, 0, sizeof(own));
 	if (getsockname(copy, &own.any, &size) < 0)
 		return false;
 	if (own.any.sa_family == AF_INET || own.any.sa_family == AF_INET6) {

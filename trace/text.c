@@ -16,14 +16,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A wait with as many events as are shown, each with a long name, fits. */
-#define LINE (TRACE_EVENTS * 256 + 2048)
-
 struct text_sink {
 	struct trace_sink sink;
 	struct trace_out out;
 	uint64_t start_ns;
-	char line[LINE];
+	char line[TRACE_TEXT_LINE];
 };
 
 void trace_add_fd(struct trace_text *text, const struct trace_fd *fd)
@@ -222,25 +219,32 @@ static void add_notes(struct trace_text *text, const struct trace_call *call)
 		trace_add(text, "; a signal came with the answer");
 }
 
+void trace_text_add_call(struct trace_text *text, const struct trace_call *call)
+{
+	trace_add(text, "%s(", emu_call_name(call->kind));
+	add_arguments(text, call);
+	trace_add(text, ")");
+	add_result(text, call);
+	trace_add(text, " <");
+	trace_add_time(text, call->end_ns - call->start_ns);
+	trace_add(text, ">");
+	add_cause(text, call);
+	add_notes(text, call);
+}
+
 static void write_call(void *ctx, const struct trace_call *call)
 {
 	struct text_sink *sink = ctx;
-	struct trace_text text = {.bytes = sink->line, .room = LINE - 1};
+	struct trace_text text = {
+		.bytes = sink->line, .room = TRACE_TEXT_LINE - 1};
 	uint64_t at_us = (call->end_ns - sink->start_ns) / 1000;
 
 	trace_add(&text, "%6llu.%06llu %d", (unsigned long long)at_us / 1000000,
 		(unsigned long long)at_us % 1000000, (int)call->pid);
 	if (call->tid != call->pid)
 		trace_add(&text, "/%d", (int)call->tid);
-	trace_add(&text, " %s  %s(", call->thread, emu_call_name(call->kind));
-	add_arguments(&text, call);
-	trace_add(&text, ")");
-	add_result(&text, call);
-	trace_add(&text, " <");
-	trace_add_time(&text, call->end_ns - call->start_ns);
-	trace_add(&text, ">");
-	add_cause(&text, call);
-	add_notes(&text, call);
+	trace_add(&text, " %s  ", call->thread);
+	trace_text_add_call(&text, call);
 	sink->line[text.size] = '\n';
 	trace_out_write(&sink->out, sink->line, text.size + 1);
 }

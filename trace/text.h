@@ -11,6 +11,13 @@
 struct trace_sink *trace_text_create(
 	const struct trace_out *out, uint64_t start_ns);
 
+/* A call with as many events as are shown, each with a long name, fits. */
+#define TRACE_TEXT_LINE (TRACE_EVENTS * 256 + 2048)
+
+/* From the call's name to its result, how long it took and why it ended. */
+void trace_text_add_call(
+	struct trace_text *text, const struct trace_call *call);
+
 /* "3<epoll#1>" */
 void trace_add_fd(struct trace_text *text, const struct trace_fd *fd);
 

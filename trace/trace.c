@@ -359,9 +359,12 @@ static void finished(void *ctx, const struct emu_finish *finish)
 /* Its thread or the trace ends while the call has not. */
 static void end_open(struct trace *trace, struct trace_thread *thread)
 {
-	while (!emu_list_empty(&thread->open)) {
-		struct trace_call *record = emu_container_of(
-			thread->open.next, struct trace_call, link);
+	struct emu_list *following;
+	struct emu_list *pos;
+
+	emu_list_for_each_safe (pos, following, &thread->open) {
+		struct trace_call *record =
+			emu_container_of(pos, struct trace_call, link);
 
 		record->how = EMU_END_GONE;
 		record->end_ns = emu_loop_now_ns();

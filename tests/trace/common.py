@@ -19,7 +19,7 @@ CACHE = pathlib.Path(os.environ.get("EPEMU_CACHE", os.path.join(
     "epemu")))
 SCRIPT = 'printf "b\\na\\n" | sort; sleep 0.1 & wait; echo done'
 
-__all__ = ["EPEMU", "PYTHON", "ROOT", "SCRIPT", "TraceCase", "main"]
+__all__ = ["CACHE", "EPEMU", "HERE", "PYTHON", "ROOT", "SCRIPT", "TraceCase", "main"]
 
 
 class TraceCase(TestCase):
