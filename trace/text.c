@@ -212,7 +212,7 @@ static void add_cause(struct trace_text *text, const struct trace_call *call)
 static void add_notes(struct trace_text *text, const struct trace_call *call)
 {
 	if (call->spurious)
-		trace_add(text, "; %u spurious wakes before", call->spurious);
+		trace_add(text, "; spurious wakes before: %u", call->spurious);
 	if (call->left > 0 && call->how == EMU_END_ANSWERED)
 		trace_add(text, "; %d left ready", call->left);
 	if (call->how == EMU_END_LATE)

@@ -174,7 +174,8 @@ static void slept_on(void *ctx, const struct emu_call *call, uint64_t at_ns)
 	(void)at_ns;
 	if (!record || record->cause.kind == TRACE_WAKE_NONE)
 		return;
-	record->spurious++;
+	/* Of what nobody can name, part is of the supervisor's own making. */
+	record->spurious += record->cause.kind != TRACE_WAKE_UNKNOWN;
 	record->cause = (struct trace_cause){0};
 }
 
