@@ -196,11 +196,8 @@ static void start_intercept(struct supervisor *supervisor, int listener)
 		give_up(supervisor);
 		return;
 	}
-	supervisor->trace =
-		emu_tracing_create(&supervisor->launch->tracing, log);
-	if (supervisor->trace)
-		emu_observer_add(supervisor->intercept,
-			trace_observer(supervisor->trace));
+	supervisor->trace = emu_tracing_start(
+		&supervisor->launch->tracing, supervisor->intercept, log);
 	emu_program_go(supervisor->channel);
 }
 
@@ -223,15 +220,6 @@ static void channel_ready(struct emu_source *source, uint32_t events)
 		close_channel(supervisor);
 }
 
-/* Whoever waits for the program's end may read the trace then. */
-static void finish_trace(struct supervisor *supervisor)
-{
-	if (!supervisor->trace)
-		return;
-	emu_loop_drain(supervisor->loop);
-	trace_finish(supervisor->trace);
-}
-
 static void tell_end(struct supervisor *supervisor, int status)
 {
 	enum emu_message_kind kind = EMU_MESSAGE_ENDED;
@@ -240,7 +228,7 @@ static void tell_end(struct supervisor *supervisor, int status)
 		status = W_EXITCODE(EMU_EXIT_FAILURE, 0);
 	if (none_left(supervisor)) {
 		kind = EMU_MESSAGE_ENDED_ALL;
-		finish_trace(supervisor);
+		emu_tracing_finish(supervisor->trace, supervisor->loop);
 	}
 	emu_control_send(supervisor->control, kind, status, "");
 	emu_stops_ended(&supervisor->stops);

@@ -64,7 +64,7 @@ static void add_sink(struct trace_sink **sinks, struct trace_sink *sink)
 	*sinks = sink;
 }
 
-struct trace *emu_tracing_create(
+static struct trace_sink *sinks_of(
 	const struct emu_tracing *tracing, const struct emu_log *log)
 {
 	struct trace_out out = out_of(&tracing->trace, "trace", log);
@@ -81,5 +81,26 @@ struct trace *emu_tracing_create(
 	out = out_of(&tracing->record, "sequence", log);
 	if (tracing->record.wanted)
 		add_sink(&sinks, trace_record_create(&out));
-	return sinks ? trace_create(sinks, &tracing->filter) : NULL;
+	return sinks;
+}
+
+struct trace *emu_tracing_start(const struct emu_tracing *tracing,
+	struct emu_intercept *intercept, const struct emu_log *log)
+{
+	struct trace_sink *sinks = sinks_of(tracing, log);
+	struct trace *trace =
+		sinks ? trace_create(sinks, &tracing->filter) : NULL;
+
+	if (trace)
+		emu_observer_add(intercept, trace_observer(trace));
+	return trace;
+}
+
+void emu_tracing_finish(struct trace *trace, struct emu_loop *loop)
+{
+	if (!trace)
+		return;
+	/* Threads that have ended are told of. */
+	emu_loop_drain(loop);
+	trace_finish(trace);
 }

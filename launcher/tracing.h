@@ -13,10 +13,16 @@
 int emu_tracing_open(struct emu_tracing *tracing, const struct emu_log *log);
 
 /*
- * In the supervisor: the trace that was asked for, NULL when none was or
- * there is no memory.
+ * In the supervisor: the trace that was asked for, of all that `intercept`
+ * does from now on. NULL when none was or there is no memory.
  */
-struct trace *emu_tracing_create(
-	const struct emu_tracing *tracing, const struct emu_log *log);
+struct trace *emu_tracing_start(const struct emu_tracing *tracing,
+	struct emu_intercept *intercept, const struct emu_log *log);
+
+/*
+ * The last process is gone: whoever waits for that may read the trace then.
+ * NULL is ignored.
+ */
+void emu_tracing_finish(struct trace *trace, struct emu_loop *loop);
 
 #endif
