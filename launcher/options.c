@@ -158,6 +158,18 @@ static int parse_trace(struct emu_tracing *tracing, int option)
 	}
 }
 
+/* Options that say nothing by themselves. Returns -1 if all is well. */
+static int check_tracing(const struct emu_tracing *tracing)
+{
+	bool filtered = tracing->filter.count || tracing->filter.since_exec;
+
+	if (tracing->format != EMU_FORMAT_TEXT && !tracing->trace.wanted)
+		return fail("--trace-format takes --trace as well", "");
+	if (filtered && !tracing->trace.wanted && !tracing->record.wanted)
+		return fail("a filter takes --trace or --record as well", "");
+	return -1;
+}
+
 static int parse_one(struct emu_launch *launch, int option, char **argv)
 {
 	struct emu_options *emulation = &launch->emulation;
@@ -209,6 +221,8 @@ int emu_options_parse(struct emu_launch *launch, int argc, char **argv)
 		if (status != -1)
 			return status;
 	}
+	if (check_tracing(&launch->tracing) >= 0)
+		return EMU_EXIT_FAILURE;
 	if (optind == argc)
 		return fail("no PROGRAM is given", "");
 	launch->argv = argv + optind;

@@ -132,6 +132,23 @@ class Text(TraceCase):
         self.addCleanup(reader.wait)
         self.check_given_up(path, "Broken pipe")
 
+    def test_mistakes(self):
+        for options, text in (
+                (["--trace-format=json"], "takes --trace as well"),
+                (["--trace-filter=call=read"], "takes --trace or --record"),
+                (["--trace-since-exec=sh"], "takes --trace or --record"),
+                (["--trace", "--trace-format=xml"], "text, json or perfetto"),
+                (["--trace", "--trace-filter=read"], "takes call=NAME"),
+                (["--trace", "--trace-filter=call="], "takes call=NAME"),
+                (["--record"], "no PROGRAM")):
+            run = self.run_it([EPEMU, *options, "true"])
+            self.assertEqual(run.returncode, 125, options)
+            self.assertRegex(run.stderr, rf"\Aepemu: .*{text}.*\n\Z")
+
+    def test_standard_error_is_closed(self):
+        run = self.run_it(["sh", "-c", '"$0" --trace true 2>&-', EPEMU])
+        self.assertEqual(run.returncode, 125)
+
     def test_cannot_open(self):
         run = self.run_it([EPEMU, "--trace=/nonesuch/trace", "true"])
         self.assertEqual(run.returncode, 125)
