@@ -57,8 +57,15 @@ void emu_item_enqueue(struct emu_item *item)
 		return;
 	emu_list_add_tail(&item->ready, &item->epoll->ready);
 	count(item);
-	if (item->epoll->observer)
-		item->epoll->observer(item->epoll->observer_ctx, item);
+}
+
+/* The item came onto the list; one that stays or comes back does not. */
+static void tell_observer(const struct emu_item *item)
+{
+	const struct emu_epoll *epoll = item->epoll;
+
+	if (epoll->observer)
+		epoll->observer(epoll->observer_ctx, item);
 }
 
 void emu_item_dequeue(struct emu_item *item)
@@ -101,6 +108,7 @@ void emu_item_queue_ready(struct emu_item *item)
 	if (item_queued(item))
 		return;
 	emu_item_enqueue(item);
+	tell_observer(item);
 	wake_waiter(epoll);
 	emu_file_wake(&epoll->file, EMU_EPOLLIN);
 }
@@ -128,6 +136,8 @@ int emu_item_woken(struct emu_wait *wait, uint32_t key)
 
 	news = !item_queued(item);
 	emu_item_enqueue(item);
+	if (news)
+		tell_observer(item);
 	woken = wake_waiter(epoll);
 	if (emu_file_wake(&epoll->file, EMU_EPOLLIN) > 0)
 		news = true;
@@ -233,14 +243,11 @@ int emu_epoll_harvest(
 /* The program has seen the item's event. */
 static void item_delivered(struct emu_item *item)
 {
-	if (!(item->events & (EMU_EPOLLONESHOT | EMU_EPOLLET))) {
-		emu_list_remove(&item->ready);
-		emu_list_add_tail(&item->ready, &item->epoll->ready);
-		return;
-	}
 	emu_item_dequeue(item);
 	if (item->events & EMU_EPOLLONESHOT)
 		item->events &= EMU_EPOLL_PRIVATE_BITS;
+	else if (!(item->events & EMU_EPOLLET))
+		emu_item_enqueue(item);
 }
 
 void emu_epoll_commit(struct emu_epoll *epoll, int delivered)

@@ -169,8 +169,8 @@ void emu_call_read_write(struct emu_intercept *intercept, struct emu_call *call)
 		emu_answer_continue(intercept, call);
 		return;
 	}
-	object->counter_fd = fd;
 	call->object = object;
+	object->counter_fd = fd;
 	carry_out(intercept, call, object);
 	if (object->counter_fd >= 0)
 		close(object->counter_fd);
