@@ -20,7 +20,7 @@
 
 /* One thread's steps. */
 struct side {
-	const struct trace_step **steps;
+	struct trace_step *steps;
 	bool *told;
 	size_t count;
 };
@@ -35,7 +35,7 @@ static int pick(struct side *side, const struct trace_sequence *from,
 		return -1;
 	for (size_t i = 0; i < from->count; i++) {
 		if (!thread || strcmp(from->steps[i].thread, thread) == 0)
-			side->steps[side->count++] = &from->steps[i];
+			side->steps[side->count++] = from->steps[i];
 	}
 	return 0;
 }
@@ -48,7 +48,7 @@ static void drop(struct side *side)
 
 static bool same(const struct side *a, size_t i, const struct side *b, size_t j)
 {
-	return strcmp(a->steps[i]->call, b->steps[j]->call) == 0;
+	return strcmp(a->steps[i].call, b->steps[j].call) == 0;
 }
 
 /* Up to and with the first argument; for epoll_ctl(), with its operation. */
@@ -111,7 +111,7 @@ static int align(struct side *a, struct side *b)
 static bool find(const struct side *side, const char *call, size_t *at)
 {
 	for (size_t i = 0; i < side->count; i++) {
-		if (!side->told[i] && strcmp(side->steps[i]->call, call) == 0) {
+		if (!side->told[i] && strcmp(side->steps[i].call, call) == 0) {
 			*at = i;
 			return true;
 		}
@@ -127,7 +127,7 @@ static void print_place(const struct trace_step *step)
 /* A step of a that b does not have here; `j` is the place in b. */
 static void explain(struct side *a, size_t i, struct side *b, size_t j)
 {
-	const struct trace_step *step = a->steps[i];
+	const struct trace_step *step = &a->steps[i];
 	size_t at = 0;
 
 	a->told[i] = true;
@@ -135,12 +135,12 @@ static void explain(struct side *a, size_t i, struct side *b, size_t j)
 	if (find(b, step->call, &at)) {
 		b->told[at] = true;
 		printf("other order: %s comes %s, in line %d\n", step->call,
-			at < j ? "earlier" : "later", b->steps[at]->line);
+			at < j ? "earlier" : "later", b->steps[at].line);
 	} else if (j < b->count && !b->told[j] &&
-		   same_subject(step->call, b->steps[j]->call)) {
+		   same_subject(step->call, b->steps[j].call)) {
 		b->told[j] = true;
 		printf("differs: %s\n    is now in line %d: %s\n", step->call,
-			b->steps[j]->line, b->steps[j]->call);
+			b->steps[j].line, b->steps[j].call);
 	} else {
 		printf("missing: %s\n", step->call);
 	}
@@ -154,22 +154,22 @@ static int explain_all(struct side *a, struct side *b)
 	for (size_t i = 0; i < a->count; i++) {
 		if (a->told[i]) {
 			/* Its partner in b: what is before that was passed. */
-			while (j < b->count && strcmp(b->steps[j]->call,
-						       a->steps[i]->call) != 0)
+			while (j < b->count &&
+				strcmp(b->steps[j].call, a->steps[i].call) != 0)
 				j++;
 			j += j < b->count;
 			continue;
 		}
 		explain(a, i, b, j);
 		j += j < b->count && b->told[j] &&
-		     strcmp(b->steps[j]->call, a->steps[i]->call) != 0;
+		     strcmp(b->steps[j].call, a->steps[i].call) != 0;
 		found++;
 	}
 	for (j = 0; j < b->count; j++) {
 		if (b->told[j])
 			continue;
-		print_place(b->steps[j]);
-		printf("additional: %s\n", b->steps[j]->call);
+		print_place(&b->steps[j]);
+		printf("additional: %s\n", b->steps[j].call);
 		found++;
 	}
 	return found;
@@ -183,10 +183,10 @@ static int first_difference(const struct side *a, const struct side *b)
 		i++;
 	if (i == a->count && i == b->count)
 		return 0;
-	print_place(i < a->count ? a->steps[i] : b->steps[i]);
+	print_place(i < a->count ? &a->steps[i] : &b->steps[i]);
 	printf("the sequences part: %s\n    and %s\n",
-		i < a->count ? a->steps[i]->call : "the end",
-		i < b->count ? b->steps[i]->call : "the end");
+		i < a->count ? a->steps[i].call : "the end",
+		i < b->count ? b->steps[i].call : "the end");
 	return 1;
 }
 

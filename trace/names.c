@@ -50,7 +50,7 @@ static const char *protocol(int type)
 
 static void name_ip(char *name, int copy, const union address *own)
 {
-	union address peer;
+	union address peer = {.room = {0}};
 	socklen_t size = sizeof(peer);
 	socklen_t type_size = sizeof(int);
 	char here[64];
