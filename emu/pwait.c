@@ -85,8 +85,7 @@ static void before_mask(struct emu_parked *parked)
 	struct emu_thread *thread = parked->call.thread;
 
 	emu_pwait_forget(thread);
-	emu_voided_add(
-		parked->intercept, &parked->call, EMU_VOID_AGAIN, 0);
+	emu_voided_add(parked->intercept, &parked->call, EMU_VOID_AGAIN, 0);
 	emu_parked_destroy(parked);
 }
 
