@@ -85,6 +85,11 @@ int emu_epoll_check(
 	return 0;
 }
 
+long emu_epoll_items(const struct emu_epoll *epoll)
+{
+	return epoll->item_count;
+}
+
 struct emu_item *emu_epoll_next(
 	struct emu_epoll *epoll, struct emu_item *previous)
 {
@@ -117,6 +122,7 @@ static int item_create(struct emu_epoll *epoll, struct emu_file *file, int fd,
 	item->events = event->events | ALWAYS;
 	item->data = event->data;
 	emu_list_add_tail(&item->age, &epoll->items);
+	epoll->item_count++;
 	emu_list_add_tail(&item->file_link, &file->items);
 	emu_tree_insert(epoll, item);
 	*created = item;
@@ -181,6 +187,7 @@ void emu_epoll_del(struct emu_item *item)
 	emu_waitq_remove(&item->wait);
 	emu_item_dequeue(item);
 	emu_list_remove(&item->age);
+	item->epoll->item_count--;
 	emu_list_remove(&item->file_link);
 	emu_tree_remove(epoll, item);
 	epoll->user->watches--;

@@ -128,6 +128,13 @@ int emu_epoll_mod(struct emu_item *item, const struct emu_event *event);
 /* EPOLL_CTL_DEL (ep_remove()): unlinks the item at once and frees it. */
 void emu_epoll_del(struct emu_item *item);
 
+/* How many items it has. */
+long emu_epoll_items(const struct emu_epoll *epoll);
+
+/* Walks the ready list in its order, in the same way. */
+struct emu_item *emu_epoll_next_ready(
+	struct emu_epoll *epoll, struct emu_item *previous);
+
 /* The instance that an item belongs to. */
 struct emu_epoll *emu_item_epoll(const struct emu_item *item);
 

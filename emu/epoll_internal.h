@@ -56,6 +56,7 @@ struct emu_epoll {
 	int edges_queued; /* on `ready`: edge-triggered ones */
 	int hidden_queued; /* on `ready`: one-shot and exclusive ones */
 	int queued; /* on `ready`, all of them */
+	long item_count;
 	void (*observer)(void *ctx, const struct emu_item *item);
 	void *observer_ctx;
 	int harvested; /* first so many of `ready` await a commit */

@@ -174,6 +174,17 @@ const struct emu_file_ops emu_epoll_file_ops = {
 	.poll = epoll_poll,
 };
 
+struct emu_item *emu_epoll_next_ready(
+	struct emu_epoll *epoll, struct emu_item *previous)
+{
+	struct emu_list *next =
+		previous ? previous->ready.next : epoll->ready.next;
+
+	return next == &epoll->ready
+		       ? NULL
+		       : emu_container_of(next, struct emu_item, ready);
+}
+
 bool emu_epoll_available(const struct emu_epoll *epoll)
 {
 	return !emu_list_empty(&epoll->ready);

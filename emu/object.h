@@ -38,6 +38,7 @@ struct emu_object {
 	int doorbell; /* host eventfd in the ready set */
 	bool rung;
 	bool coarse; /* some item cannot be in the ready set */
+	uint64_t deliveries; /* waits that took events from it */
 	bool drained; /* the ready set no longer shows a queued edge */
 
 	/* EMU_KIND_EVENTFD; see counter.c */

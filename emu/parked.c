@@ -26,6 +26,7 @@ struct emu_parked *emu_parked_create(struct emu_intercept *intercept,
 	parked->intercept = intercept;
 	parked->call = *call;
 	parked->object = object;
+	parked->since_ns = emu_loop_now_ns();
 	parked->counter_fd = -1;
 	parked->at_ns = EMU_DEADLINE_NEVER;
 	emu_list_init(&parked->woken_link);

@@ -77,6 +77,7 @@ struct emu_parked {
 	struct emu_intercept *intercept;
 	struct emu_call call;
 	struct emu_object *object;
+	uint64_t since_ns;
 	/*
 	 * The call was cut off (a signal, or its thread ended). It is on no
 	 * queue any more, and stays only to be recognised if it comes again.

@@ -187,6 +187,14 @@ int emu_wait_store(struct emu_parked *parked, int n)
 	return store(parked->intercept, &parked->call, n);
 }
 
+/* So many of the harvested events reached the program. */
+static void commit(struct emu_object *object, int delivered)
+{
+	object->deliveries += delivered > 0;
+	emu_epoll_commit(object->epoll, delivered);
+	emu_placeholder_taken(object);
+}
+
 /* Answers with `n` harvested events, and settles what became of them. */
 static int deliver(struct emu_intercept *intercept, const struct emu_call *call,
 	struct emu_object *object, int n)
@@ -194,8 +202,7 @@ static int deliver(struct emu_intercept *intercept, const struct emu_call *call,
 	int result = store(intercept, call, n);
 	int rc = emu_answer_exactly(intercept, call, result);
 
-	emu_epoll_commit(object->epoll, rc == 0 && result > 0 ? result : 0);
-	emu_placeholder_taken(object);
+	commit(object, rc == 0 && result > 0 ? result : 0);
 	return rc;
 }
 
@@ -305,8 +312,7 @@ static int answer_parked(struct emu_parked *parked, int n)
 				       n)
 			     : emu_answer(parked->intercept, &parked->call, 0);
 	rc = emu_pwait_answer(parked, n);
-	emu_epoll_commit(object->epoll, rc > 0 ? rc : 0);
-	emu_placeholder_taken(object);
+	commit(object, rc > 0 ? rc : 0);
 	return rc < 0 ? rc : 0;
 }
 
