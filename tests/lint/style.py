@@ -18,7 +18,7 @@ GENERATED = {"Cargo.lock", "package-lock.json", "go.sum"}
 LOOPBACK = r"(?:localhost|127\.|\[::1?\]|0\.0\.0\.0|[$%{\"'`])"
 
 SPDX = "code opens with its licence"
-JOB = "each .c file of emu/, trace/ and launcher/ opens by saying what it is for"
+JOB = "each .c file of emu/, stats/, trace/ and launcher/ opens by saying what it is for"
 LENGTH = f"no C file has more than {LINES_MAX} lines"
 SPACE = "no line ends in white space, every file ends with a line feed"
 UNFINISHED = "nothing is marked as unfinished"
@@ -45,7 +45,7 @@ def check_c(report, path, text):
     """What holds for the C files of the product."""
     if path.suffix in (".c", ".h") and text.count("\n") > LINES_MAX:
         report.complain(LENGTH, f"{path}: {text.count(chr(10))} lines")
-    if path.suffix == ".c" and path.parts[0] in ("emu", "trace", "launcher") and \
+    if path.suffix == ".c" and path.parts[0] in ("emu", "stats", "trace", "launcher") and \
             not re.match(r"/\* SPDX[^\n]*\n/\*", text):
         report.complain(JOB, str(path))
 

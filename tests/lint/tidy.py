@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Runs clang-tidy, as .clang-tidy configures it, on emu/, trace/ and launcher/.
+"""Runs clang-tidy, as .clang-tidy configures it, on emu/, stats/, trace/ and launcher/.
 
     tidy.py ROOT BUILD_DIRECTORY [CLANG_TIDY]
 
@@ -20,7 +20,7 @@ import sys
 from tap import Report, c_files, skip_all
 
 RULE = "clang-tidy has nothing to say"
-FOLDERS = ("emu", "trace", "launcher")
+FOLDERS = ("emu", "stats", "trace", "launcher")
 # What another compiler than clang may have been told.
 ARGUMENTS = ["--quiet", "--warnings-as-errors=*",
              "--extra-arg=-Wno-unknown-warning-option",
@@ -67,7 +67,7 @@ def tidy(tool, root, build, source):
     run = subprocess.run([tool, "-p", str(build), *ARGUMENTS,
                           str(root / source)], capture_output=True, text=True,
                          check=False)
-    lines = [re.sub(r"^.*?((?:emu|trace|launcher)/)", r"\1", line)
+    lines = [re.sub(r"^.*?((?:emu|stats|trace|launcher)/)", r"\1", line)
              for line in run.stdout.splitlines() if FINDING.search(line)]
     if run.returncode != 0 and not lines:
         lines = [f"{source}: clang-tidy failed: {run.stderr.strip()[-300:]}"]

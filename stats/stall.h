@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* Finds threads that seem to have been left asleep. */
+#ifndef STATS_STALL_H
+#define STATS_STALL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "emu/intercept.h"
+
+struct stats_stall;
+
+/* Sleeps shorter than `limit_ns` are no stall. NULL: there is no memory. */
+struct stats_stall *stats_stall_create(
+	struct emu_intercept *intercept, uint64_t limit_ns);
+void stats_stall_destroy(struct stats_stall *stall);
+
+/*
+ * Looks at all that sleep, and writes a line for each stall that was not told
+ * of before. To be called every quarter of the limit. Returns whether there was
+ * one.
+ */
+bool stats_stall_look(struct stats_stall *stall, FILE *out);
+
+#endif
