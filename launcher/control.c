@@ -208,6 +208,21 @@ void emu_control_send(struct emu_control *control, enum emu_message_kind kind,
 		enqueue(control, &message, size);
 }
 
+void emu_control_send_raw(struct emu_control *control, const char *text)
+{
+	char piece[EMU_MESSAGE_TEXT + 1];
+	size_t length;
+
+	if (control->queue_length >= MOST_QUEUED)
+		return;
+	for (; *text; text += length) {
+		length = strnlen(text, EMU_MESSAGE_TEXT);
+		memcpy(piece, text, length);
+		piece[length] = '\0';
+		emu_control_send(control, EMU_MESSAGE_RAW, 0, piece);
+	}
+}
+
 void emu_control_destroy(struct emu_control *control)
 {
 	if (!control)

@@ -10,6 +10,7 @@
 
 enum emu_message_kind {
 	EMU_MESSAGE_LINE, /* text: print it */
+	EMU_MESSAGE_RAW, /* text: print it as it is */
 	EMU_MESSAGE_CANARY, /* value: its pid, or 0 for none */
 	EMU_MESSAGE_STARTED, /* value: the program's pid; its pidfd comes as
 				the next message */
@@ -31,6 +32,7 @@ struct emu_message {
 enum emu_reply {
 	EMU_REPLY_MAY_STOP = 's', /* it asks whether to stop itself */
 	EMU_REPLY_RUNS = 'r', /* it does not, or no more */
+	EMU_REPLY_SNAPSHOT = 'd', /* somebody asks for a snapshot */
 	EMU_REPLY_ENDS = 'e', /* it knows that the program has ended */
 };
 
@@ -58,6 +60,12 @@ struct emu_control *emu_control_create(struct emu_loop *loop, int fd,
 
 void emu_control_send(struct emu_control *control, enum emu_message_kind kind,
 	int value, const char *text);
+
+/*
+ * Text to be printed as it is, of any length: all of it, or nothing when too
+ * much is kept already.
+ */
+void emu_control_send_raw(struct emu_control *control, const char *text);
 
 /* Sends what is kept, however long that takes, then frees everything. */
 void emu_control_destroy(struct emu_control *control);

@@ -4,6 +4,7 @@
 #define EMU_LAUNCH_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "emu/intercept.h"
 #include "trace/filter.h"
@@ -13,6 +14,12 @@ enum {
 	EMU_EXIT_FAILURE = 125,
 	EMU_EXIT_NOT_EXECUTABLE = 126,
 	EMU_EXIT_NOT_FOUND = 127,
+};
+
+enum emu_stats {
+	EMU_STATS_NONE,
+	EMU_STATS_TEXT,
+	EMU_STATS_JSON,
 };
 
 /* A file to be written, or standard error. */
@@ -39,6 +46,9 @@ struct emu_launch {
 	struct emu_options emulation;
 	struct emu_tracing tracing;
 	bool verbose;
+	enum emu_stats stats;
+	uint64_t interval_ns; /* between two snapshots; 0: none */
+	uint64_t stall_ns; /* that a stall is to last; 0: no warnings */
 	const char *log_path; /* NULL: messages go to standard error */
 	int log_fd; /* -1 without log_path */
 	char **argv; /* the program and its arguments */

@@ -96,6 +96,8 @@ int main(int argc, char **argv)
 		status = emu_options_parse(&launch, argc, argv);
 	if (status >= 0)
 		return status;
+	mirror.takes_usr1 =
+		launch.stats || launch.interval_ns || launch.stall_ns;
 	emu_inherited_save(&inherited);
 	if (open_log(&launch, &log, &mirror) < 0 ||
 		emu_tracing_open(&launch.tracing, &log) < 0)

@@ -21,22 +21,12 @@
 
 enum { PATIENCE_MS = 1000, LONGEST = 600 };
 
-void emu_message_write(int fd, const char *text)
+void emu_message_write_raw(int fd, const char *bytes, size_t size)
 {
-	static const char prefix[] = "epemu: ";
-	char line[sizeof(prefix) + LONGEST + 1];
-	size_t size = sizeof(prefix) - 1, length = strlen(text), done = 0;
+	size_t done = 0;
 
-	if (fd < 0)
-		return;
-	memcpy(line, prefix, size);
-	if (length > LONGEST)
-		length = LONGEST;
-	memcpy(line + size, text, length);
-	size += length;
-	line[size++] = '\n';
-	while (done < size) {
-		ssize_t put = write(fd, line + done, size - done);
+	while (fd >= 0 && done < size) {
+		ssize_t put = write(fd, bytes + done, size - done);
 
 		if (put >= 0) {
 			done += put;
@@ -49,6 +39,21 @@ void emu_message_write(int fd, const char *text)
 			return;
 		}
 	}
+}
+
+void emu_message_write(int fd, const char *text)
+{
+	static const char prefix[] = "epemu: ";
+	char line[sizeof(prefix) + LONGEST + 1];
+	size_t size = sizeof(prefix) - 1, length = strlen(text);
+
+	memcpy(line, prefix, size);
+	if (length > LONGEST)
+		length = LONGEST;
+	memcpy(line + size, text, length);
+	size += length;
+	line[size++] = '\n';
+	emu_message_write_raw(fd, line, size);
 }
 
 int emu_message_open(const char *path)

@@ -3,6 +3,8 @@
 #ifndef EMU_MESSAGE_H
 #define EMU_MESSAGE_H
 
+#include <stddef.h>
+
 #include "emu/log.h"
 
 /*
@@ -10,6 +12,9 @@
  * happens for a negative `fd`. Safe in a signal handler.
  */
 void emu_message_write(int fd, const char *text);
+
+/* Writes all bytes as they are, as far as `fd` takes them. */
+void emu_message_write_raw(int fd, const char *bytes, size_t size);
 
 /* Opens `path` for messages, emptied. Returns the fd or a negative errno. */
 int emu_message_open(const char *path);

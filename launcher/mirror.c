@@ -43,6 +43,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "emu/list.h"
 #include "launcher/backtrace.h"
 #include "launcher/control.h"
 #include "launcher/fds.h"
@@ -171,6 +172,10 @@ static void act(struct emu_mirror *mirror, const struct emu_message *message)
 	case EMU_MESSAGE_LINE:
 		emu_message_write(mirror->message_fd, message->text);
 		break;
+	case EMU_MESSAGE_RAW:
+		emu_message_write_raw(mirror->message_fd, message->text,
+			strlen(message->text));
+		break;
 	case EMU_MESSAGE_CANARY:
 		emu_canary_started(mirror->relay.canary, message->value);
 		break;
@@ -204,6 +209,15 @@ static void take_messages(struct emu_mirror *mirror)
 		supervisor_gone(mirror);
 }
 
+/* SIGUSR1 to this process alone: the supervisor prints the state. */
+static void ask_for_snapshot(struct emu_relay *relay)
+{
+	const struct emu_mirror *mirror =
+		emu_container_of(relay, struct emu_mirror, relay);
+
+	emu_control_reply(mirror->control, EMU_REPLY_SNAPSHOT);
+}
+
 /* Lets go of all that was inherited, but where messages go. */
 static void detach(struct emu_mirror *mirror)
 {
@@ -230,6 +244,8 @@ _Noreturn void emu_mirror_run(struct emu_mirror *mirror)
 	int signals;
 
 	detach(mirror);
+	if (mirror->takes_usr1)
+		mirror->relay.snapshot = ask_for_snapshot;
 	crash_message_fd = mirror->message_fd;
 	emu_backtrace_install(&backtrace);
 	sigfillset(&all);

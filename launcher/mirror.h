@@ -8,6 +8,7 @@
 struct emu_mirror {
 	int control; /* the supervisor's messages */
 	int message_fd; /* where ours go; standard error or a file */
+	bool takes_usr1; /* SIGUSR1 to this process asks for a snapshot */
 	struct emu_relay relay;
 };
 

@@ -13,7 +13,10 @@
 
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "launcher/dump.h"
 
 static const char help_text[] =
 	"Usage: epemu [OPTION]... [--] PROGRAM [ARGUMENT]...\n"
@@ -29,6 +32,11 @@ static const char help_text[] =
 	"                             only these; KEY: call, object, process\n"
 	"      --trace-since-exec=NAME  nothing before a program NAME runs\n"
 	"      --record=FILE          write the calls for compare, summarize\n"
+	"      --stats[=json]         count and time; print it at the end\n"
+	"      --stats-interval=SECS  print the state again and again\n"
+	"      --warn-stall=SECS      tell of threads that were left asleep\n"
+	"      --dump=PID             print the state of the epemu that PID is "
+	"under\n"
 	"      --io-uring=allow       let io_uring go round the emulation; by "
 	"default\n"
 	"                             (deny) it fails with ENOSYS\n"
@@ -44,6 +52,10 @@ enum {
 	OPTION_IO_URING = 256,
 	OPTION_EVENTFD,
 	OPTION_RECORD,
+	OPTION_STATS,
+	OPTION_INTERVAL,
+	OPTION_STALL,
+	OPTION_DUMP,
 	OPTION_TRACE,
 	OPTION_TRACE_FORMAT,
 	OPTION_TRACE_FILTER,
@@ -58,6 +70,10 @@ static const struct option long_options[] = {
 	{"io-uring", required_argument, NULL, OPTION_IO_URING},
 	{"eventfd", required_argument, NULL, OPTION_EVENTFD},
 	{"record", required_argument, NULL, OPTION_RECORD},
+	{"stats", optional_argument, NULL, OPTION_STATS},
+	{"stats-interval", required_argument, NULL, OPTION_INTERVAL},
+	{"warn-stall", required_argument, NULL, OPTION_STALL},
+	{"dump", required_argument, NULL, OPTION_DUMP},
 	{"trace", optional_argument, NULL, OPTION_TRACE},
 	{"trace-format", required_argument, NULL, OPTION_TRACE_FORMAT},
 	{"trace-filter", required_argument, NULL, OPTION_TRACE_FILTER},
@@ -92,6 +108,26 @@ static int parse_choice(
 	return 0;
 }
 
+/* A time in seconds, from a millisecond to a year. */
+static int parse_seconds(uint64_t *ns, const char *word)
+{
+	char *end;
+	double seconds = strtod(word, &end);
+
+	if (end == word || *end || !(seconds >= 0.001 && seconds <= 31557600))
+		return -1;
+	*ns = (uint64_t)(seconds * 1e9);
+	return 0;
+}
+
+static int parse_stats(enum emu_stats *stats, const char *word)
+{
+	if (word && strcmp(word, "text") != 0 && strcmp(word, "json") != 0)
+		return -1;
+	*stats = word && *word == 'j' ? EMU_STATS_JSON : EMU_STATS_TEXT;
+	return 0;
+}
+
 /* getopt found no such option; `word` is where it was looked for. */
 static int fail_unknown(const char *word)
 {
@@ -102,6 +138,31 @@ static int fail_unknown(const char *word)
 	if (optopt)
 		return fail("no value goes with", word);
 	return fail("unknown option", word);
+}
+
+static int parse_emulation(struct emu_options *emulation, int option)
+{
+	if (option == OPTION_IO_URING &&
+		parse_choice(&emulation->io_uring_allow, optarg, "deny",
+			"allow") < 0)
+		return fail("--io-uring takes deny or allow, not", optarg);
+	if (option == OPTION_EVENTFD && parse_choice(&emulation->eventfd_host,
+						optarg, "emulate", "host") < 0)
+		return fail("--eventfd takes emulate or host, not", optarg);
+	return -1;
+}
+
+static int parse_monitor(struct emu_launch *launch, int option)
+{
+	if (option == OPTION_STATS && parse_stats(&launch->stats, optarg) < 0)
+		return fail("--stats takes text or json, not", optarg);
+	if (option == OPTION_INTERVAL &&
+		parse_seconds(&launch->interval_ns, optarg) < 0)
+		return fail("--stats-interval takes seconds, not", optarg);
+	if (option == OPTION_STALL &&
+		parse_seconds(&launch->stall_ns, optarg) < 0)
+		return fail("--warn-stall takes seconds, not", optarg);
+	return -1;
 }
 
 static int parse_format(enum emu_format *format, const char *word)
@@ -159,8 +220,6 @@ static int check_tracing(const struct emu_tracing *tracing)
 
 static int parse_one(struct emu_launch *launch, int option, char **argv)
 {
-	struct emu_options *emulation = &launch->emulation;
-
 	switch (option) {
 	case 'o':
 		launch->log_path = optarg;
@@ -173,15 +232,17 @@ static int parse_one(struct emu_launch *launch, int option, char **argv)
 	case 'V':
 		return show("epemu " EMU_VERSION "\n");
 	case OPTION_IO_URING:
-		if (!parse_choice(&emulation->io_uring_allow, optarg, "deny",
-			    "allow"))
-			return -1;
-		return fail("--io-uring takes deny or allow, not", optarg);
 	case OPTION_EVENTFD:
-		if (!parse_choice(&emulation->eventfd_host, optarg, "emulate",
-			    "host"))
-			return -1;
-		return fail("--eventfd takes emulate or host, not", optarg);
+		return parse_emulation(&launch->emulation, option);
+	case OPTION_STATS:
+	case OPTION_INTERVAL:
+	case OPTION_STALL:
+		return parse_monitor(launch, option);
+	case OPTION_DUMP:
+		if (argv[optind])
+			return fail("no PROGRAM goes with --dump, but there is",
+				argv[optind]);
+		return emu_dump_ask(optarg);
 	case OPTION_RECORD:
 	case OPTION_TRACE:
 	case OPTION_TRACE_FORMAT:

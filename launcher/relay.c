@@ -83,12 +83,17 @@ static bool to_program(
 		       info && info->si_code == SI_QUEUE ? info : NULL, 0) == 0;
 }
 
-static void pass_on(const struct emu_relay *relay, siginfo_t *info)
+static void pass_on(struct emu_relay *relay, siginfo_t *info)
 {
 	enum receiver receiver = receiver_of(relay, info);
 
 	if (receiver == NOBODY)
 		return;
+	if (info->si_signo == SIGUSR1 && receiver == PROGRAM &&
+		relay->snapshot) {
+		relay->snapshot(relay);
+		return;
+	}
 	if (info->si_signo == SIGCONT)
 		hand_over_terminal(relay);
 	/* The group that it leads is the job's, without epemu. */
@@ -115,7 +120,7 @@ static void reap(const struct emu_relay *relay)
 	}
 }
 
-static void take_one(const struct emu_relay *relay, siginfo_t *info)
+static void take_one(struct emu_relay *relay, siginfo_t *info)
 {
 	/* The kernel's word of our own children is for us. */
 	if (info->si_signo == SIGCHLD && info->si_code > 0)

@@ -14,6 +14,8 @@ struct emu_relay {
 	pid_t program;
 	int program_pidfd; /* -1 until the program's process is there */
 	struct emu_canary *canary;
+	/* Is told of a SIGUSR1, which is not passed on then; or NULL. */
+	void (*snapshot)(struct emu_relay *relay);
 };
 
 /*

@@ -40,13 +40,12 @@
 #include "launcher/control.h"
 #include "launcher/fds.h"
 #include "launcher/message.h"
+#include "launcher/monitor.h"
 #include "launcher/needs.h"
 #include "launcher/program.h"
 #include "launcher/stops.h"
 #include "launcher/tracing.h"
 #include "launcher/tree.h"
-
-enum { MOST_COUNTS = 64 };
 
 struct supervisor {
 	const struct emu_launch *launch;
@@ -54,6 +53,7 @@ struct supervisor {
 	struct emu_loop *loop;
 	struct emu_control *control;
 	struct emu_intercept *intercept; /* NULL before the filter stands */
+	struct emu_monitor *monitor;
 	struct trace *trace; /* NULL when there is none */
 	struct emu_stops stops;
 	struct emu_source children;
@@ -131,31 +131,6 @@ static void launcher_gone(void *ctx)
 		emu_intercept_kill_all(supervisor->intercept);
 }
 
-static void report_counts(struct supervisor *supervisor)
-{
-	struct emu_call_count counts[MOST_COUNTS];
-	unsigned long long total = 0;
-	int count, i;
-
-	if (!supervisor->launch->verbose || !supervisor->intercept)
-		return;
-	count = emu_intercept_counts(
-		supervisor->intercept, counts, MOST_COUNTS);
-	for (i = 0; i < count; i++) {
-		unsigned long long calls = counts[i].calls,
-				   errors = counts[i].errors;
-
-		total += calls;
-		if (errors)
-			emu_logf(&supervisor->log, "%s %llu (%llu failed)",
-				counts[i].name, calls, errors);
-		else
-			emu_logf(&supervisor->log, "%s %llu", counts[i].name,
-				calls);
-	}
-	emu_logf(&supervisor->log, "total %llu", total);
-}
-
 /* Whether the last process under the filter is gone at this moment. */
 static bool none_left(const struct supervisor *supervisor)
 {
@@ -198,6 +173,9 @@ static void start_intercept(struct supervisor *supervisor, int listener)
 	}
 	supervisor->trace = emu_tracing_start(
 		&supervisor->launch->tracing, supervisor->intercept, log);
+	supervisor->monitor =
+		emu_monitor_create(supervisor->loop, supervisor->intercept,
+			supervisor->launch, log, supervisor->control);
 	emu_program_go(supervisor->channel);
 }
 
@@ -245,7 +223,7 @@ static void program_ended(struct supervisor *supervisor, int status)
 	else if (supervisor->launch->verbose)
 		emu_logf(&supervisor->log, "the program ended with status %d",
 			WEXITSTATUS(status));
-	report_counts(supervisor);
+	emu_monitor_ended(supervisor->monitor);
 	if (supervisor->canary)
 		kill(supervisor->canary, SIGKILL);
 	tell_end(supervisor, status);
@@ -301,6 +279,10 @@ static void launcher_replied(void *ctx, enum emu_reply reply)
 {
 	struct supervisor *supervisor = ctx;
 
+	if (reply == EMU_REPLY_SNAPSHOT) {
+		emu_monitor_snapshot(supervisor->monitor);
+		return;
+	}
 	if (reply == EMU_REPLY_MAY_STOP)
 		wait_for_children(supervisor);
 	if (reply == EMU_REPLY_ENDS)
@@ -479,8 +461,9 @@ _Noreturn void emu_supervise_run(const struct emu_launch *launch,
 	error = emu_loop_run(supervisor.loop);
 	if (error < 0)
 		fail_early(control, "the supervisor's loop failed", error);
-	if (supervisor.intercept)
-		emu_intercept_destroy(supervisor.intercept);
+	emu_monitor_stop(supervisor.monitor);
+	emu_intercept_destroy(supervisor.intercept);
+	emu_monitor_destroy(supervisor.monitor);
 	trace_destroy(supervisor.trace);
 	emu_stops_finish(&supervisor.stops);
 	emu_control_destroy(supervisor.control);
