@@ -13,7 +13,9 @@
  * gets such results another way: it is seized, stopped in the call (which is
  * void then), the result is put into its registers, and it is let go. That
  * takes several times as long as an answer. All threads get theirs so for a
- * while after one was stopped and continued, where no handler tells.
+ * while after a call went void before it was received, which may have been
+ * anybody's, and after a thread was stopped and continued, where no handler
+ * tells.
  */
 #include <errno.h>
 #include <sys/ptrace.h>
@@ -24,7 +26,7 @@
 #include "supervisor.h"
 
 /* How long after a handler, and after a stop. */
-#define HANDLER_NS 5000000u
+#define HANDLER_NS 20000000u
 #define STOP_NS 100000000u
 
 void emu_exact_handler(struct emu_thread *thread)
@@ -35,6 +37,14 @@ void emu_exact_handler(struct emu_thread *thread)
 void emu_exact_stopped(struct emu_intercept *intercept)
 {
 	intercept->exact_until_ns = emu_loop_now_ns() + STOP_NS;
+}
+
+void emu_exact_unseen(struct emu_intercept *intercept)
+{
+	uint64_t until_ns = emu_loop_now_ns() + HANDLER_NS;
+
+	if (intercept->exact_until_ns < until_ns)
+		intercept->exact_until_ns = until_ns;
 }
 
 bool emu_exact_is_due(
@@ -60,7 +70,7 @@ int emu_exact_answer(struct emu_intercept *intercept,
 	int status;
 	int rc;
 
-	if (emu_stop_request(PTRACE_SEIZE, tid, 0, NULL) < 0)
+	if (call->thread->pwait || emu_stop_seize(call->thread) < 0)
 		return -EPERM;
 	/* From here on a signal stops it before a handler runs. */
 	valid = emu_notifier_valid(intercept->listener, call->id);

@@ -184,6 +184,7 @@ static void listener_ready(struct emu_source *source, uint32_t events)
 		 * younger than the wake-ups that were fetched: look again.
 		 */
 		intercept->unseen++;
+		emu_exact_unseen(intercept);
 		if (!catch_up(intercept, &notification))
 			return;
 	}

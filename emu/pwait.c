@@ -30,7 +30,6 @@
 #include <stdlib.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "arch.h"
 #include "observe.h"
@@ -71,14 +70,6 @@ static int finish(const struct emu_parked *parked, int64_t result)
 	return rc;
 }
 
-static bool traced_by_us(const struct emu_thread *thread)
-{
-	uint64_t tracer = 0;
-
-	return emu_target_number(thread, "TracerPid", &tracer) == 0 &&
-	       tracer == (uint64_t)getpid();
-}
-
 /* A signal came before the mask: it comes before the call. */
 static void before_mask(struct emu_parked *parked)
 {
@@ -107,8 +98,8 @@ int emu_pwait_lend(struct emu_parked *parked, uint64_t mask)
 		return 0;
 	/* Before it is traced: what is ignored is not kept then. */
 	pwait->pending = emu_target_pending(thread) & ~mask;
-	rc = emu_stop_request(PTRACE_SEIZE, thread->tid, 0, NULL);
-	if (rc < 0 && !traced_by_us(thread)) {
+	rc = emu_stop_seize(thread);
+	if (rc < 0) {
 		emu_logf(parked->intercept->log,
 			"thread %d cannot be traced for the signal mask of "
 			"%s, which fails with EPERM: is a debugger attached?",

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "guard.h"
 
@@ -19,6 +20,17 @@ int emu_stop_request(int request, pid_t tid, unsigned long addr, void *data)
 	return ptrace((enum __ptrace_request)request, tid, addr, data) < 0
 		       ? -errno
 		       : 0;
+}
+
+int emu_stop_seize(const struct emu_thread *thread)
+{
+	uint64_t tracer = 0;
+	int rc = emu_stop_request(PTRACE_SEIZE, thread->tid, 0, NULL);
+
+	if (rc < 0 && emu_target_number(thread, "TracerPid", &tracer) == 0 &&
+		tracer == (uint64_t)getpid())
+		return 0;
+	return rc;
 }
 
 bool emu_stop_wait(pid_t tid, int *status)

@@ -6,8 +6,16 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "target.h"
+
 /* ptrace(2): 0 or a negative errno. */
 int emu_stop_request(int request, pid_t tid, unsigned long addr, void *data);
+
+/*
+ * PTRACE_SEIZE. A thread that we seized and could not let go, because it did
+ * not stop at once, counts as seized now. 0 or a negative errno.
+ */
+int emu_stop_seize(const struct emu_thread *thread);
 
 /*
  * Waits for the next stop of a traced thread; false when it ended instead, or

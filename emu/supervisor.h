@@ -194,6 +194,7 @@ void emu_call_rt_sigreturn(struct emu_intercept *, struct emu_call *);
 /* exact.c: answers that cannot be lost. */
 void emu_exact_handler(struct emu_thread *thread); /* one has just run */
 void emu_exact_stopped(struct emu_intercept *intercept);
+void emu_exact_unseen(struct emu_intercept *intercept);
 bool emu_exact_is_due(struct emu_intercept *, struct emu_thread *);
 /* -EPERM: the thread cannot be traced; -ENOENT: the call is void. */
 int emu_exact_answer(struct emu_intercept *intercept,
