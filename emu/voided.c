@@ -283,7 +283,7 @@ static bool never_blocks(
 
 	pollfd.fd = emu_target_fetch(thread, fd);
 	if (pollfd.fd < 0)
-		return true; /* not open: that is what it should say */
+		return false; /* closed by now: it may well have slept */
 	flags = fcntl(pollfd.fd, F_GETFL);
 	never = (flags >= 0 && (flags & O_NONBLOCK)) ||
 		(fstat(pollfd.fd, &st) == 0 && S_ISREG(st.st_mode)) ||
