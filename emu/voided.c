@@ -36,11 +36,15 @@
 #include <unistd.h>
 
 #include "arch.h"
+#include "notifier.h"
 #include "observe.h"
 #include "supervisor.h"
 
 /* More than this many deep, the oldest are forgotten. */
 #define MAX_VOIDED 16
+
+/* So often a thread's stack is looked for, a thousand times each. */
+#define MAX_LOOKS 1000
 
 struct emu_voided {
 	struct emu_voided *next;
@@ -423,6 +427,23 @@ static bool mend_frame(struct emu_intercept *intercept,
 	return changed;
 }
 
+/*
+ * A thread that a signal has woken, and that waits for a processor since, has
+ * no stack to show until it ran. Either it leaves the call then, or it sleeps
+ * again; let go as it is, it would return through a frame that is not mended.
+ */
+static int find_stack(const struct emu_intercept *intercept,
+	const struct emu_call *call, uint64_t *sp)
+{
+	int rc = emu_target_stack(call->thread, sp);
+
+	for (int i = 0; i < MAX_LOOKS && rc == -EAGAIN &&
+			emu_notifier_valid(intercept->listener, call->id);
+		i++)
+		rc = emu_target_stack(call->thread, sp);
+	return rc;
+}
+
 void emu_call_rt_sigreturn(
 	struct emu_intercept *intercept, struct emu_call *call)
 {
@@ -431,7 +452,7 @@ void emu_call_rt_sigreturn(
 	uint64_t sp;
 
 	emu_exact_handler(call->thread);
-	if (emu_target_stack(call->thread, &sp) == 0 &&
+	if (find_stack(intercept, call, &sp) == 0 &&
 		emu_target_read(call->thread, sp, bytes, emu_arch_frame_size) ==
 			0) {
 		emu_arch_frame_load(&frame, bytes);
