@@ -256,10 +256,10 @@ class Window(Terminal):
 
     def test_resize(self):
         script = ("import os, signal\n"
-                  "signal.signal(signal.SIGWINCH, lambda *_: print(\n"
-                  "    '%d %d' % os.get_terminal_size()[::-1], flush=True))\n"
+                  "signal.signal(signal.SIGWINCH, lambda *_: os.write(\n"
+                  "    1, b'%d %d\\n' % os.get_terminal_size()[::-1]))\n"
                   "signal.signal(signal.SIGINT, signal.SIG_DFL)\n"
-                  "print('ready', flush=True)\n"
+                  "os.write(1, b'ready\\n')\n"
                   "while True:\n"
                   "    signal.pause()\n")
         with open(os.path.join(self.folder, "program"), "w",

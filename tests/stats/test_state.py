@@ -49,7 +49,7 @@ def read():
 threading.Thread(target=read, daemon=True).start()
 if "usr1" in sys.argv:
     import signal
-    signal.signal(signal.SIGUSR1, lambda *_: print("caught", flush=True))
+    signal.signal(signal.SIGUSR1, lambda *_: os.write(1, b"caught\\n"))
 for line in sys.stdin:
     print(len(inner.poll(0)), flush=True)
 os._exit(0)
