@@ -70,13 +70,21 @@ static int finish(const struct emu_parked *parked, int64_t result)
 	return rc;
 }
 
-/* A signal came before the mask: it comes before the call. */
-static void before_mask(struct emu_parked *parked)
+/*
+ * A signal came before the mask could be lent. One that the mask blocks came
+ * before the call. One that it lets in has ended the call, which sleeps as
+ * far as anybody could tell: a handler that runs now blocks more than the mask
+ * does.
+ */
+static void before_mask(struct emu_parked *parked, uint64_t mask)
 {
 	struct emu_thread *thread = parked->call.thread;
+	uint64_t blocked = 0;
 
+	emu_target_status(thread, "SigBlk", &blocked);
 	emu_pwait_forget(thread);
-	emu_voided_add(parked->intercept, &parked->call, EMU_VOID_AGAIN, 0);
+	emu_voided_add(parked->intercept, &parked->call,
+		blocked & ~mask ? EMU_VOID_WAIT : EMU_VOID_AGAIN, 0);
 	emu_parked_destroy(parked);
 }
 
@@ -115,7 +123,7 @@ int emu_pwait_lend(struct emu_parked *parked, uint64_t mask)
 	valid = emu_parked_valid(parked);
 	emu_stop_request(PTRACE_INTERRUPT, thread->tid, 0, NULL);
 	if (!valid) {
-		before_mask(parked);
+		before_mask(parked, mask);
 		return 1;
 	}
 	if (!emu_stop_wait(thread->tid, &status)) {
@@ -124,7 +132,7 @@ int emu_pwait_lend(struct emu_parked *parked, uint64_t mask)
 	}
 	if (!emu_stop_is_event(status) || WSTOPSIG(status) != SIGTRAP) {
 		emu_stop_let_go(thread->tid, WSTOPSIG(status));
-		before_mask(parked);
+		before_mask(parked, UINT64_MAX); /* comes before the call */
 		return 1;
 	}
 	if (get_mask(thread->tid, &pwait->old_mask) == 0)
