@@ -241,8 +241,7 @@ static int start(struct emu_intercept *intercept)
 }
 
 struct emu_intercept *emu_intercept_create(struct emu_loop *loop, int listener,
-	const struct emu_options *options, const struct emu_log *log,
-	void (*finished)(void *ctx), void *ctx)
+	const struct emu_log *log, void (*finished)(void *ctx), void *ctx)
 {
 	struct emu_intercept *intercept = calloc(1, sizeof(*intercept));
 	int rc;
@@ -253,7 +252,6 @@ struct emu_intercept *emu_intercept_create(struct emu_loop *loop, int listener,
 	}
 	intercept->loop = loop;
 	intercept->listener = listener;
-	intercept->options = options;
 	intercept->log = log;
 	intercept->finished = finished;
 	intercept->ctx = ctx;

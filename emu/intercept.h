@@ -38,12 +38,11 @@ int emu_filter_install(const struct emu_options *options, const char **why);
 /*
  * In the supervisor: answers what comes from `listener`, which it takes over.
  * `finished` is called when the last process under the filter has gone.
- * `options`, `log` and `loop` must outlive it. NULL when something is
+ * `log` and `loop` must outlive it. NULL when something is
  * lacking; it was logged then.
  */
 struct emu_intercept *emu_intercept_create(struct emu_loop *loop, int listener,
-	const struct emu_options *options, const struct emu_log *log,
-	void (*finished)(void *ctx), void *ctx);
+	const struct emu_log *log, void (*finished)(void *ctx), void *ctx);
 void emu_intercept_destroy(struct emu_intercept *intercept);
 
 /*

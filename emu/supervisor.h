@@ -29,7 +29,6 @@ struct emu_user {
 struct emu_intercept {
 	struct emu_loop *loop;
 	int listener;
-	const struct emu_options *options;
 	const struct emu_log *log;
 	void (*finished)(void *ctx);
 	void *ctx;

@@ -164,9 +164,8 @@ static void start_intercept(struct supervisor *supervisor, int listener)
 		give_up(supervisor);
 		return;
 	}
-	supervisor->intercept = emu_intercept_create(supervisor->loop, listener,
-		&supervisor->launch->emulation, log, calls_finished,
-		supervisor);
+	supervisor->intercept = emu_intercept_create(
+		supervisor->loop, listener, log, calls_finished, supervisor);
 	if (!supervisor->intercept) {
 		give_up(supervisor);
 		return;

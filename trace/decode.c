@@ -98,6 +98,22 @@ void trace_add_flags(
 		(uint32_t)flags);
 }
 
+void trace_add_creation(
+	struct trace_text *text, enum emu_call_kind kind, const uint64_t *args)
+{
+	switch (kind) {
+	case EMU_CALL_EPOLL_CREATE1:
+		trace_add_flags(text, kind, (int)(uint32_t)args[0]);
+		break;
+	case EMU_CALL_EVENTFD2:
+		trace_add(text, "%u, ", (unsigned int)args[0]);
+		trace_add_flags(text, kind, (int)(uint32_t)args[1]);
+		break;
+	default:
+		trace_add(text, "%u", (unsigned int)args[0]);
+	}
+}
+
 void trace_add_time(struct trace_text *text, uint64_t ns)
 {
 	if (ns < 1000000u)

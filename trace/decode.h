@@ -26,6 +26,9 @@ void trace_add_events(struct trace_text *text, uint32_t events);
 /* "EPOLL_CLOEXEC", "EFD_CLOEXEC|EFD_NONBLOCK", "0" */
 void trace_add_flags(
 	struct trace_text *text, enum emu_call_kind kind, int flags);
+/* The arguments of epoll_create(), eventfd() and their kin: "0, EFD_CLOEXEC" */
+void trace_add_creation(
+	struct trace_text *text, enum emu_call_kind kind, const uint64_t *args);
 /* "12 µs", "3.400 ms", "1.000000 s" */
 void trace_add_time(struct trace_text *text, uint64_t ns);
 

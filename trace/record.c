@@ -182,15 +182,8 @@ static void add_arguments(struct record_sink *sink, struct trace_text *text,
 		trace_add(text, "%s, %llu", call->fd.name,
 			(unsigned long long)call->value);
 		break;
-	case EMU_CALL_EPOLL_CREATE1:
-		trace_add_flags(text, call->kind, (int)(uint32_t)call->args[0]);
-		break;
-	case EMU_CALL_EVENTFD2:
-		trace_add(text, "%u, ", (unsigned int)call->args[0]);
-		trace_add_flags(text, call->kind, (int)(uint32_t)call->args[1]);
-		break;
 	default:
-		trace_add(text, "%u", (unsigned int)call->args[0]);
+		trace_add_creation(text, call->kind, call->args);
 	}
 }
 

@@ -121,15 +121,8 @@ static void add_arguments(
 	case EMU_CALL_WRITE:
 		add_transfer(text, call);
 		break;
-	case EMU_CALL_EPOLL_CREATE1:
-		trace_add_flags(text, call->kind, (int)(uint32_t)call->args[0]);
-		break;
-	case EMU_CALL_EVENTFD2:
-		trace_add(text, "%u, ", (unsigned int)call->args[0]);
-		trace_add_flags(text, call->kind, (int)(uint32_t)call->args[1]);
-		break;
 	default:
-		trace_add(text, "%u", (unsigned int)call->args[0]);
+		trace_add_creation(text, call->kind, call->args);
 	}
 }
 
