@@ -259,6 +259,9 @@ static int operate(const struct ctl *ctl)
 
 	if (rc < 0)
 		return rc;
+	/* What is ready now comes after what was woken before. */
+	if (ctl->op != EMU_EPOLL_CTL_DEL)
+		emu_loop_drain_edges(ctl->intercept->loop);
 	switch (ctl->op) {
 	case EMU_EPOLL_CTL_ADD:
 		return add(ctl);
@@ -335,6 +338,7 @@ void emu_call_epoll_ctl(struct emu_intercept *intercept, struct emu_call *call)
 		rc = control(&ctl);
 	if (rc == -EMFILE)
 		emu_answer_full(intercept);
+	intercept->coarse = intercept->coarse || ctl.object->coarse;
 	call->item = ctl.inner ? ctl.inner : ctl.eventfd;
 	emu_answer_done(intercept, call, rc);
 }

@@ -5,9 +5,16 @@
  * Order is what it is about. A thread that writes to a pipe and then calls
  * epoll_wait() must find the pipe ready, so the edges that the kernel queued
  * before the call are fed to the engine before the call is taken from the
- * notifier. The main epoll lists edges and the notifier together: one batch
- * that is not full therefore holds every edge that is older than the oldest
- * call. Sources marked `last` are served after the rest of such a batch.
+ * notifier. The notifier is the `last` source. It is not in the main epoll:
+ * poll(2) looks at the notifier first and at the main epoll then, so a main
+ * epoll that has nothing then had nothing that is older than the call, and
+ * one that has is emptied before the call is served.
+ *
+ * That it is poll(2) that sleeps matters for speed. The kernel can wake the
+ * reader of a notifier on the processor of the caller, which is about to
+ * sleep (SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP), but the wish does not get
+ * through an epoll instance: there the reader queues up on whichever
+ * processor it ran last, and on a busy machine waits there for its turn.
  *
  * Events that were fetched but not yet served sit in an array; removing a
  * source blanks its entries, so a callback may free anything.
@@ -15,6 +22,7 @@
 #include "loop.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
@@ -22,11 +30,17 @@
 #include <unistd.h>
 
 #define BATCH 256
-/* Room for what emu_loop_collect() fetches while a batch is being served. */
+/* Room for what emu_loop_swallow() fetches while a batch is being served. */
 #define PENDING (4 * BATCH)
 
 struct emu_loop {
 	int epfd;
+	int edges; /* the epoll of the `edge` sources */
+	int whole; /* that of the `forgets` sources and all else, or -1 */
+	bool heed; /* edges end the sleep */
+	bool edges_known; /* all that came before this turn were served */
+	int last_fd; /* of the `last` source, or -1 */
+	struct emu_source *last;
 	bool stop;
 	struct emu_settle *settle;
 	struct emu_deadlines deadlines;
@@ -42,9 +56,12 @@ struct emu_loop *emu_loop_create(void)
 
 	if (!loop)
 		return NULL;
+	loop->whole = -1;
+	loop->last_fd = -1;
 	loop->epfd = epoll_create1(EPOLL_CLOEXEC);
-	if (loop->epfd < 0) {
-		free(loop);
+	loop->edges = loop->epfd < 0 ? -1 : epoll_create1(EPOLL_CLOEXEC);
+	if (loop->edges < 0) {
+		emu_loop_destroy(loop);
 		return NULL;
 	}
 	emu_deadlines_init(&loop->deadlines);
@@ -55,8 +72,21 @@ void emu_loop_destroy(struct emu_loop *loop)
 {
 	if (!loop)
 		return;
-	close(loop->epfd);
+	if (loop->epfd >= 0)
+		close(loop->epfd);
+	if (loop->edges >= 0)
+		close(loop->edges);
+	if (loop->whole >= 0)
+		close(loop->whole);
 	free(loop);
+}
+
+/* The epoll that a source is in. */
+static int home(const struct emu_loop *loop, const struct emu_source *source)
+{
+	if (source->forgets)
+		return loop->whole;
+	return source->edge ? loop->edges : loop->epfd;
 }
 
 static int control(struct emu_loop *loop, int op, int fd, uint32_t events,
@@ -64,12 +94,50 @@ static int control(struct emu_loop *loop, int op, int fd, uint32_t events,
 {
 	struct epoll_event event = {.events = events, .data.ptr = source};
 
-	return epoll_ctl(loop->epfd, op, fd, &event) < 0 ? -errno : 0;
+	return epoll_ctl(home(loop, source), op, fd, &event) < 0 ? -errno : 0;
+}
+
+/*
+ * For files that forget a change when they are polled: poll(2) on an epoll of
+ * theirs would make them, before their event is fetched. From the first such
+ * file on the loop sleeps in an epoll of all there is.
+ */
+static int open_whole(struct emu_loop *loop)
+{
+	int fds[] = {loop->last_fd, loop->epfd, loop->edges};
+	struct epoll_event event = {.events = EPOLLIN};
+	int whole = epoll_create1(EPOLL_CLOEXEC);
+
+	if (whole < 0)
+		return -errno;
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
+		event.data.ptr = i == 0 ? loop->last : NULL;
+		if (fds[i] >= 0 &&
+			epoll_ctl(whole, EPOLL_CTL_ADD, fds[i], &event) < 0) {
+			int rc = -errno;
+
+			close(whole);
+			return rc;
+		}
+	}
+	loop->whole = whole;
+	return 0;
 }
 
 int emu_loop_add(struct emu_loop *loop, int fd, uint32_t events,
 	struct emu_source *source)
 {
+	if (source->last) {
+		loop->last_fd = fd;
+		loop->last = source;
+		return 0;
+	}
+	if (source->forgets && loop->whole < 0) {
+		int rc = open_whole(loop);
+
+		if (rc < 0)
+			return rc;
+	}
 	return control(loop, EPOLL_CTL_ADD, fd, events, source);
 }
 
@@ -89,40 +157,45 @@ static void blank(struct emu_loop *loop, struct emu_source *source)
 
 void emu_loop_remove(struct emu_loop *loop, int fd, struct emu_source *source)
 {
+	if (source == loop->last) {
+		if (loop->whole >= 0)
+			epoll_ctl(loop->whole, EPOLL_CTL_DEL, fd, NULL);
+		loop->last_fd = -1;
+		loop->last = NULL;
+		return;
+	}
 	if (fd >= 0)
 		control(loop, EPOLL_CTL_DEL, fd, 0, source);
 	blank(loop, source);
 }
 
-/* Returns how many events were fetched, or a negative errno. */
-static int fetch(struct emu_loop *loop, const struct timespec *timeout)
+static int room(const struct emu_loop *loop)
 {
-	int room = PENDING - loop->tail;
-	int n;
+	int left = PENDING - loop->tail;
 
-	if (room > BATCH)
-		room = BATCH;
-	if (room == 0)
-		return 0;
-	n = (int)syscall(SYS_epoll_pwait2, loop->epfd,
-		&loop->pending[loop->tail], room, timeout, NULL, 0);
-	if (n < 0)
-		return errno == EINTR ? 0 : -errno;
-	loop->tail += n;
-	loop->full = n == room;
-	return n;
+	return left < BATCH ? left : BATCH;
 }
 
-void emu_loop_collect(struct emu_loop *loop)
+/* `n` is what a wait for up to room() events returned. */
+static void fetched(struct emu_loop *loop, int n)
 {
-	static const struct timespec now = {0, 0};
+	loop->full = n > 0 && n == room(loop);
+	if (n > 0)
+		loop->tail += n;
+}
 
-	fetch(loop, &now);
+static void fetch(struct emu_loop *loop, int epfd)
+{
+	int most = room(loop);
+
+	fetched(loop,
+		most ? epoll_wait(epfd, &loop->pending[loop->tail], most, 0)
+		     : 0);
 }
 
 void emu_loop_swallow(struct emu_loop *loop, struct emu_source *source)
 {
-	emu_loop_collect(loop);
+	fetch(loop, home(loop, source));
 	blank(loop, source);
 }
 
@@ -161,66 +234,129 @@ static void settle(struct emu_loop *loop)
 		loop->settle->settle(loop->settle);
 }
 
-/* Serves what was fetched, except the `last` source, which is returned. */
-static struct emu_source *serve(struct emu_loop *loop, uint32_t *last_events)
+/* Serves what was fetched, but for the `last` source. */
+static void serve(struct emu_loop *loop)
 {
-	struct emu_source *last = NULL;
-
 	while (loop->head < loop->tail && !loop->stop) {
 		struct epoll_event *event = &loop->pending[loop->head++];
 		struct emu_source *source = event->data.ptr;
 
-		if (!source)
-			continue;
-		if (source->last) {
-			last = source;
-			*last_events = event->events;
-		} else {
+		if (source && !source->last)
 			source->ready(source, event->events);
-		}
 	}
 	loop->head = 0;
 	loop->tail = 0;
-	return last;
+}
+
+/* Fetches and serves all that `epfd` has now. */
+static void drain(struct emu_loop *loop, int epfd)
+{
+	do {
+		fetch(loop, epfd);
+		serve(loop);
+	} while (loop->full && !loop->stop);
 }
 
 void emu_loop_drain(struct emu_loop *loop)
 {
-	uint32_t last_events;
+	drain(loop, loop->epfd);
+	loop->edges_known = false;
+	emu_loop_drain_edges(loop);
+}
 
-	do {
-		emu_loop_collect(loop);
-		serve(loop, &last_events);
-	} while (loop->full && !loop->stop);
+void emu_loop_drain_edges(struct emu_loop *loop)
+{
+	if (loop->edges_known)
+		return;
+	if (loop->whole >= 0)
+		drain(loop, loop->whole);
+	drain(loop, loop->edges);
+	loop->edges_known = true;
+}
+
+void emu_loop_heed_edges(struct emu_loop *loop, bool heed)
+{
+	loop->heed = heed;
+}
+
+/*
+ * Sleeps until something is to be done, and does it but for the `last`
+ * source; `last_events` is what that has. Returns 0 or a negative errno.
+ */
+static int rest(struct emu_loop *loop, const struct timespec *timeout,
+	uint32_t *last_events)
+{
+	/* In this order; see above. */
+	struct pollfd pollfds[3] = {
+		{.fd = loop->last_fd, .events = POLLIN},
+		{.fd = loop->epfd, .events = POLLIN},
+		{.fd = loop->edges, .events = POLLIN},
+	};
+
+	loop->edges_known = false;
+	if (ppoll(pollfds, loop->heed ? 3 : 2, timeout, NULL) < 0)
+		return errno == EINTR ? 0 : -errno;
+	*last_events = (uint32_t)(unsigned short)pollfds[0].revents;
+	if (pollfds[1].revents)
+		drain(loop, loop->epfd);
+	if (pollfds[2].revents)
+		drain(loop, loop->edges);
+	loop->edges_known = loop->heed;
+	return 0;
+}
+
+/* The same when there are files that forget. */
+static int rest_whole(struct emu_loop *loop, const struct timespec *timeout,
+	uint32_t *last_events)
+{
+	int n = (int)syscall(SYS_epoll_pwait2, loop->whole,
+		&loop->pending[loop->tail], room(loop), timeout, NULL, 0);
+
+	loop->edges_known = false;
+	if (n < 0)
+		return errno == EINTR ? 0 : -errno;
+	fetched(loop, n);
+	for (int i = loop->head; i < loop->tail; i++) {
+		if (loop->last && loop->pending[i].data.ptr == loop->last)
+			*last_events = loop->pending[i].events;
+	}
+	serve(loop);
+	emu_loop_drain(loop);
+	return 0;
+}
+
+static int sleep_until(
+	struct emu_loop *loop, uint64_t at_ns, uint32_t *last_events)
+{
+	struct timespec timeout;
+	const struct timespec *given = NULL;
+
+	if (at_ns != EMU_DEADLINE_NEVER) {
+		timeout = until(at_ns);
+		given = &timeout;
+	}
+	return loop->whole < 0 ? rest(loop, given, last_events)
+			       : rest_whole(loop, given, last_events);
 }
 
 static int turn(struct emu_loop *loop)
 {
-	uint64_t at_ns = emu_deadlines_next(&loop->deadlines);
-	struct timespec timeout;
-	struct emu_source *last;
 	uint32_t last_events = 0;
 	int rc;
 
-	if (loop->head == loop->tail) {
-		if (at_ns != EMU_DEADLINE_NEVER)
-			timeout = until(at_ns);
-		rc = fetch(loop, at_ns == EMU_DEADLINE_NEVER ? NULL : &timeout);
-		if (rc < 0)
-			return rc;
+	if (loop->head < loop->tail) { /* fetched by emu_loop_swallow() */
+		serve(loop);
+		settle(loop);
 	}
-	last = serve(loop, &last_events);
-	while (loop->full && !loop->stop) {
-		/* Older edges may be left: the call has to wait for them. */
-		emu_loop_collect(loop);
-		if (!last)
-			last = serve(loop, &last_events);
-		else
-			serve(loop, &last_events);
-	}
+	rc = loop->stop
+		     ? 0
+		     : sleep_until(loop, emu_deadlines_next(&loop->deadlines),
+			       &last_events);
+	if (rc < 0 || loop->stop)
+		return rc;
 	settle(loop);
-	if (last && !loop->stop) {
-		last->ready(last, last_events);
+	if (last_events && loop->last && !loop->stop) {
+		loop->last->ready(loop->last, last_events);
 		settle(loop);
 	}
 	return 0;

@@ -18,11 +18,17 @@ struct emu_source {
 	/* `events`: EPOLL* bits of the host. May remove any source. */
 	void (*ready)(struct emu_source *source, uint32_t events);
 	/*
-	 * Served after all others of a batch, and only once no more of them
-	 * are pending: the notifier, so that the wake-ups that came before a
-	 * call are known when the call is served.
+	 * Served after all others, and only once none of them is pending: the
+	 * notifier, so that the wake-ups that came before a call are known
+	 * when the call is served. There is one; `ready` gets POLL* bits.
 	 */
 	bool last;
+	/*
+	 * Need not be served at once while emu_loop_heed_edges() is off.
+	 */
+	bool edge;
+	/* Its file forgets what it has to report when it is polled. */
+	bool forgets;
 };
 
 /* Called when a batch is done, before the loop may sleep. */
@@ -54,14 +60,24 @@ void emu_loop_remove(struct emu_loop *loop, int fd, struct emu_source *source);
  */
 void emu_loop_swallow(struct emu_loop *loop, struct emu_source *source);
 
-/* Fetches what is pending now; it is served before the next sleep. */
-void emu_loop_collect(struct emu_loop *loop);
-
 /*
- * Fetches and serves what is pending now, except `last` sources: for one of
- * those that has to know the newest state.
+ * Fetches and serves what is pending now, except the `last` source: for when
+ * that has to know the newest state.
  */
 void emu_loop_drain(struct emu_loop *loop);
+
+/*
+ * The same for `edge` sources, for a call that is about to look at what they
+ * are about: all that came before the call is known then.
+ */
+void emu_loop_drain_edges(struct emu_loop *loop);
+
+/*
+ * Whether `edge` sources end the loop's sleep. While nobody waits for them
+ * they need not, and a busy program is not slowed down by a supervisor that
+ * wakes up for each of its packets.
+ */
+void emu_loop_heed_edges(struct emu_loop *loop, bool heed);
 
 /* Have `settle` called after each batch; NULL for none. */
 void emu_loop_set_settle(struct emu_loop *loop, struct emu_settle *settle);

@@ -35,6 +35,7 @@ struct emu_parked *emu_parked_create(struct emu_intercept *intercept,
 	emu_wait_init(&parked->wait, NULL);
 	emu_list_add_tail(&parked->link, &intercept->parked);
 	object->pins++;
+	intercept->sleepers += emu_parked_is_wait(parked);
 	call->thread->parked = parked;
 	return parked;
 }
@@ -70,6 +71,7 @@ void emu_parked_kill(struct emu_parked *parked, bool pass_on)
 	if (parked->counter_fd >= 0)
 		close(parked->counter_fd);
 	parked->counter_fd = -1;
+	parked->intercept->sleepers -= emu_parked_is_wait(parked);
 	parked->object->pins--;
 	parked->object = NULL;
 	parked->call.object = NULL;

@@ -56,6 +56,8 @@ struct emu_intercept {
 	uint64_t next_id; /* the cookie that the next call should have */
 	uint64_t exact_until_ns; /* threads were stopped, see exact.c */
 	size_t nested; /* epolls were added to epolls */
+	bool coarse; /* an epoll's placeholder needs the doorbell for all */
+	size_t sleepers; /* waits that are parked, and not dead */
 	bool warned_32bit;
 	bool warned_denied;
 	bool warned_full;

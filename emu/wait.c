@@ -139,6 +139,7 @@ static int harvest(
 	int room = max < 256 ? max : 256;
 	int n;
 
+	emu_loop_drain_edges(intercept->loop);
 	if (!emu_list_empty(&intercept->watches.signalfds))
 		emu_signalfd_look(intercept, object->epoll);
 	if (!emu_epoll_available(object->epoll))

@@ -33,13 +33,36 @@
 /* Wake-ups without news before the watch is disarmed. */
 #define PATIENCE 2
 
+static void alarm_rung(struct emu_source *source, uint32_t events)
+{
+	struct emu_watches *set =
+		emu_container_of(source, struct emu_watches, alarm);
+
+	(void)events;
+	emu_loop_drain(set->loop);
+}
+
 void emu_watches_init(struct emu_watches *set, struct emu_loop *loop)
 {
 	set->loop = loop;
 	set->count = 0;
+	set->alarm.ready = alarm_rung;
 	emu_list_init(&set->all);
 	emu_list_init(&set->shared);
 	emu_list_init(&set->signalfds);
+}
+
+/* Has wake-ups reach the loop, and the alarm ring for them, or not. */
+static void listen_to(struct emu_watch *watch, bool listen)
+{
+	uint32_t events = listen ? EPOLLIN | EPOLLET : 0;
+
+	watch->armed = listen;
+	emu_loop_modify(
+		watch->set->loop, watch->weak.epfd, events, &watch->source);
+	if (watch->hidden)
+		emu_loop_modify(watch->set->loop, watch->weak.epfd, events,
+			&watch->set->alarm);
 }
 
 static void watch_rearm(struct emu_watch *watch)
@@ -47,16 +70,8 @@ static void watch_rearm(struct emu_watch *watch)
 	watch->redundant = 0;
 	if (watch->armed)
 		return;
-	watch->armed = true;
-	emu_loop_modify(watch->set->loop, watch->weak.epfd, EPOLLIN | EPOLLET,
-		&watch->source);
+	listen_to(watch, true);
 	emu_loop_swallow(watch->set->loop, &watch->source);
-}
-
-static void watch_disarm(struct emu_watch *watch)
-{
-	watch->armed = false;
-	emu_loop_modify(watch->set->loop, watch->weak.epfd, 0, &watch->source);
 }
 
 static uint32_t watch_poll(struct emu_file *file, uint32_t mask)
@@ -110,7 +125,7 @@ static void watch_ready(struct emu_source *source, uint32_t events)
 		watch->set->stirred(watch->set, watch);
 	/* Such a file reports its change to the first who polls, and that was
 	 * the main loop just now. */
-	if (watch->forgets)
+	if (watch->source.forgets)
 		watch->remembered = EMU_EPOLLPRI | EMU_EPOLLERR;
 	/* The kernel filtered by the item's mask: the wake is for it. */
 	news = watch->shared ? wake_shared(watch)
@@ -119,13 +134,63 @@ static void watch_ready(struct emu_source *source, uint32_t events)
 	if (news > 0)
 		watch->redundant = 0;
 	else if (!watch->shared && ++watch->redundant >= PATIENCE)
-		watch_disarm(watch);
+		listen_to(watch, false);
 }
 
 /* The handle polls for the file's own bits; the rest steers the engine. */
 static uint32_t host_mask(uint32_t events)
 {
 	return events & ~EMU_EPOLL_PRIVATE_BITS;
+}
+
+/*
+ * Whether a one-shot or exclusive item is due only the engine knows, and who
+ * polls the placeholder goes by that: such a wake-up has to be served also
+ * while no thread waits. The alarm rings for it then.
+ */
+static bool is_hidden(uint32_t events)
+{
+	return events & (EMU_EPOLLONESHOT | EMU_EPOLLEXCLUSIVE);
+}
+
+/* Registers the handle `epfd`, which becomes the watch's, in the loop. */
+static int watch_attach(struct emu_watch *watch, int epfd, uint32_t events)
+{
+	struct emu_watches *set = watch->set;
+	int rc = emu_loop_add(
+		set->loop, epfd, EPOLLIN | EPOLLET, &watch->source);
+
+	if (rc == 0 && is_hidden(events))
+		rc = emu_loop_add(
+			set->loop, epfd, EPOLLIN | EPOLLET, &set->alarm);
+	if (rc < 0)
+		return rc;
+	watch->alarmed = is_hidden(events);
+	watch->hidden = watch->alarmed;
+	watch->armed = true;
+	watch->fresh = true;
+	watch->redundant = 0;
+	return 0;
+}
+
+/* The item may have become one-shot, or ceased to be. */
+static int watch_hide(struct emu_watch *watch, bool hidden)
+{
+	struct emu_watches *set = watch->set;
+	uint32_t events = hidden ? EPOLLIN | EPOLLET : 0;
+	int rc;
+
+	if (hidden == watch->hidden)
+		return 0;
+	rc = watch->alarmed ? emu_loop_modify(set->loop, watch->weak.epfd,
+				      events, &set->alarm)
+			    : emu_loop_add(set->loop, watch->weak.epfd, events,
+				      &set->alarm);
+	if (rc < 0)
+		return rc;
+	watch->alarmed = true;
+	watch->hidden = hidden;
+	return 0;
 }
 
 int emu_watch_create(struct emu_watches *set, int fd, uint32_t events,
@@ -144,15 +209,13 @@ int emu_watch_create(struct emu_watches *set, int fd, uint32_t events,
 	}
 	new->set = set;
 	new->source.ready = watch_ready;
-	new->armed = true;
-	new->fresh = true;
+	new->source.edge = true;
 	new->shared = shared;
 	new->signalfd = -1;
-	new->forgets = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+	new->source.forgets = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 	emu_list_init(&new->signalfds);
 	emu_file_init(&new->file, &watch_ops);
-	rc = emu_loop_add(
-		set->loop, new->weak.epfd, EPOLLIN | EPOLLET, &new->source);
+	rc = watch_attach(new, new->weak.epfd, events);
 	if (rc < 0) {
 		emu_weak_finish(&new->weak);
 		free(new);
@@ -190,32 +253,33 @@ void emu_watch_release(struct emu_watch *watch)
 static int watch_replace(struct emu_watch *watch, int fd, uint32_t events)
 {
 	struct emu_weak weak;
-	int rc = emu_weak_init(&weak, fd, events);
+	int rc = emu_weak_init(&weak, fd, host_mask(events));
 
 	if (rc < 0)
 		return rc;
-	rc = emu_loop_add(
-		watch->set->loop, weak.epfd, EPOLLIN | EPOLLET, &watch->source);
+	rc = watch_attach(watch, weak.epfd, events);
 	if (rc < 0) {
 		emu_weak_finish(&weak);
 		return rc;
 	}
 	emu_weak_finish(&watch->weak);
 	watch->weak = weak;
-	watch->armed = true;
-	watch->fresh = true;
-	watch->redundant = 0;
 	return 0;
 }
 
 int emu_watch_modify(struct emu_watch *watch, int fd, uint32_t events)
 {
+	uint32_t before = watch->weak.events;
 	int rc = emu_weak_modify(&watch->weak, fd, host_mask(events));
 
 	if (rc == -ENOENT)
-		return watch_replace(watch, fd, host_mask(events));
-	if (rc == 0)
-		watch->fresh = true;
+		return watch_replace(watch, fd, events);
+	if (rc < 0)
+		return rc;
+	watch->fresh = true;
+	rc = watch->shared ? 0 : watch_hide(watch, is_hidden(events));
+	if (rc < 0)
+		emu_weak_modify(&watch->weak, fd, before);
 	return rc;
 }
 

@@ -15,17 +15,16 @@
 struct emu_watch {
 	struct emu_file file; /* what the engine sees */
 	struct emu_weak weak;
-	struct emu_source source; /* in the main loop, one event per wake-up */
+	struct emu_source source; /* in the loop, one event per wake-up */
 	struct emu_list link; /* on the set's list, for the sweep */
 	struct emu_watches *set;
-	bool armed; /* wake-ups reach the main loop */
+	bool armed; /* wake-ups reach the loop */
+	bool hidden; /* they also ring the set's alarm */
+	bool alarmed; /* the handle is registered for that */
 	bool fresh; /* (re)registered: that made an event of its own */
-	/*
-	 * Files that need more than the handle: proc files that forget a
-	 * change when they are polled, and signalfds (see signalfd.c).
-	 */
-	bool forgets;
-	uint32_t remembered; /* the change, until it is reported */
+	/* The change of a file that forgets it, until it is reported. */
+	uint32_t remembered;
+	/* Signalfds need more than the handle; see signalfd.c. */
 	struct emu_list signalfds; /* on the set's list, or unlinked */
 	int signalfd; /* the target's number of it, -1 if it is none */
 	uint64_t sigmask; /* as last seen */
@@ -40,6 +39,7 @@ struct emu_watch {
 /* All watches of a supervisor. */
 struct emu_watches {
 	struct emu_loop *loop;
+	struct emu_source alarm; /* wake-ups are to be served at once */
 	struct emu_list all; /* oldest look first: the sweep rotates it */
 	struct emu_list shared; /* the shared ones are on this list instead */
 	struct emu_list signalfds;
