@@ -27,6 +27,12 @@ EPEMU = os.path.abspath(sys.argv.pop(1) if len(sys.argv) > 1 and
 HERE = os.path.dirname(os.path.abspath(__file__))
 PYTHON = sys.executable
 
+# What the tests are about must not depend on who starts them: nohup, or a
+# shell that runs them in the background, has these ignored.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+
 
 def wait_until(condition, what, limit_s=LIMIT_S):
     """Waits for something that sends no event; returns its true value."""
