@@ -10,11 +10,12 @@
  * thread comes back to it (EMU_VOID_DONE).
  */
 #include <errno.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include "arch.h"
 #include "observe.h"
 #include "poll_bits.h"
+#include "slot.h"
 #include "supervisor.h"
 
 /* One call's way through this file. */
@@ -24,10 +25,12 @@ struct ctl {
 	struct emu_object *object; /* the epoll */
 	int op;
 	int fd; /* the target's number */
-	int copy; /* our own descriptor of it */
+	int copy; /* our own descriptor of it, the slot */
 	struct emu_event event;
 	struct emu_object *inner; /* the epoll behind fd, if it is one */
 	struct emu_object *eventfd; /* the eventfd; while observed */
+	bool anon; /* the file may be an epoll or eventfd */
+	bool regular;
 };
 
 /* Is the item's file the one behind our copy of the descriptor? */
@@ -84,7 +87,7 @@ static int new_watch(
 {
 	struct emu_watches *set = &ctl->intercept->watches;
 	int rc = emu_watch_create(
-		set, ctl->copy, ctl->event.events, shared, watch);
+		set, ctl->copy, ctl->event.events, shared, ctl->regular, watch);
 
 	if (rc == -EINVAL && !shared) {
 		/* The host has had its fill of watches on this file. */
@@ -92,7 +95,7 @@ static int new_watch(
 			set, ctl->copy, ctl->event.events);
 		return *watch ? 0 : rc;
 	}
-	if (rc == 0 && emu_signalfd_is(ctl->copy))
+	if (rc == 0 && ctl->anon && emu_signalfd_is(ctl->copy))
 		emu_watch_is_signalfd(*watch, ctl->fd);
 	return rc;
 }
@@ -136,8 +139,8 @@ static int add_watch(const struct ctl *ctl)
 		return rc;
 	}
 	watch->item = watch->users++ == 0 ? item : NULL;
-	emu_placeholder_show(
-		ctl->object, watch, NULL, ctl->event.events | EMU_EPOLLERR);
+	emu_placeholder_show(ctl->object, watch, ctl->copy,
+		ctl->event.events | EMU_EPOLLERR);
 	emu_sweep_note(ctl->intercept);
 	return 0;
 }
@@ -151,8 +154,8 @@ static int add_nested(const struct ctl *ctl)
 	if (rc < 0)
 		return rc;
 	ctl->intercept->nested++;
-	emu_placeholder_show(ctl->object, NULL, ctl->inner,
-		ctl->event.events | EMU_EPOLLERR);
+	emu_placeholder_show_nested(
+		ctl->object, ctl->inner, ctl->event.events | EMU_EPOLLERR);
 	return 0;
 }
 
@@ -173,7 +176,7 @@ static int add(const struct ctl *ctl)
  */
 static void hide_alike(const struct ctl *ctl, struct emu_watch *watch)
 {
-	emu_placeholder_show(ctl->object, watch, NULL, 0);
+	emu_placeholder_show(ctl->object, watch, ctl->copy, 0);
 	ctl->object->coarse = true;
 }
 
@@ -191,15 +194,54 @@ static int modify_alike(
 	return rc;
 }
 
+/*
+ * Is it this item that the call is about? If the watch is the item's alone,
+ * the host is asked by changing the watch, which is what follows anyway.
+ * 1 yes, 0 no, or a negative errno.
+ */
+static int claim(const struct ctl *ctl, struct emu_item *item)
+{
+	struct emu_item_info info;
+	struct emu_watch *watch;
+	int rc;
+
+	emu_item_info(item, &info);
+	if (ctl->inner || !emu_file_is_watch(info.file))
+		return item_matches(ctl, item);
+	watch = emu_watch_of_file(info.file);
+	if (watch->shared || watch->users > 1)
+		return item_matches(ctl, item);
+	if (ctl->op == EMU_EPOLL_CTL_DEL)
+		rc = emu_weak_remove(&watch->weak, ctl->copy);
+	else
+		rc = emu_watch_modify(watch, ctl->copy, ctl->event.events);
+	return rc == 0 ? 1 : rc == -ENOENT ? 0 : rc;
+}
+
+/* The item that the call is about. Errors: -ENOENT, those of the host. */
+static int claim_item(const struct ctl *ctl, struct emu_item **item)
+{
+	int rc;
+
+	*item = NULL;
+	while ((*item = emu_epoll_next_fd(
+			ctl->object->epoll, ctl->fd, *item))) {
+		rc = claim(ctl, *item);
+		if (rc != 0)
+			return rc < 0 ? rc : 0;
+	}
+	return -ENOENT;
+}
+
 static int modify(const struct ctl *ctl)
 {
-	struct emu_item *item = find_item(ctl);
 	struct emu_watch *watch = NULL;
 	struct emu_item_info info;
-	int rc = 0;
+	struct emu_item *item;
+	int rc = claim_item(ctl, &item);
 
-	if (!item)
-		return -ENOENT;
+	if (rc < 0)
+		return rc;
 	emu_item_info(item, &info);
 	if (info.events & EMU_EPOLLEXCLUSIVE)
 		return -EINVAL;
@@ -207,34 +249,39 @@ static int modify(const struct ctl *ctl)
 		watch = emu_watch_of_file(info.file);
 		if (watch->users > 1)
 			return modify_alike(ctl, item, watch);
-		rc = emu_watch_modify(watch, ctl->copy, ctl->event.events);
 	}
-	if (rc == 0)
-		rc = emu_epoll_mod(item, &ctl->event);
+	rc = emu_epoll_mod(item, &ctl->event);
 	if (rc < 0)
 		return rc;
-	emu_placeholder_show(ctl->object, watch, ctl->inner,
-		ctl->event.events | EMU_EPOLLERR);
+	if (watch)
+		emu_placeholder_show(ctl->object, watch, ctl->copy,
+			ctl->event.events | EMU_EPOLLERR);
+	else
+		emu_placeholder_show_nested(ctl->object, ctl->inner,
+			ctl->event.events | EMU_EPOLLERR);
 	return 0;
 }
 
 static int delete (const struct ctl *ctl)
 {
-	struct emu_item *item = find_item(ctl);
+	struct emu_item *item;
 	struct emu_item_info info;
 	struct emu_watch *watch;
+	int rc = claim_item(ctl, &item);
 
-	if (!item)
-		return -ENOENT;
+	if (rc < 0)
+		return rc;
 	emu_item_info(item, &info);
 	emu_epoll_del(item);
 	if (ctl->inner) {
-		emu_placeholder_show(ctl->object, NULL, ctl->inner, 0);
+		emu_placeholder_show_nested(ctl->object, ctl->inner, 0);
 		return 0;
 	}
 	watch = emu_watch_of_file(info.file);
 	if (watch->users > 1 && !watch->shared)
 		hide_alike(ctl, watch);
+	else if (watch->shown)
+		emu_placeholder_show(ctl->object, watch, ctl->copy, 0);
 	emu_watch_put(watch);
 	emu_placeholder_changed(ctl->object);
 	return 0;
@@ -274,20 +321,35 @@ static int operate(const struct ctl *ctl)
 	}
 }
 
+/* What kind of file is in the slot? */
+static void look_at(struct ctl *ctl)
+{
+	struct emu_fdtable *table = ctl->intercept->fdtable;
+	struct stat st;
+
+	if (fstat(ctl->copy, &st) < 0)
+		return;
+	ctl->regular = S_ISREG(st.st_mode);
+	ctl->anon = emu_fdtable_is_anon(table, &st);
+	if (!ctl->anon)
+		return;
+	emu_fdtable_find_anon(table, ctl->copy, EMU_KIND_EPOLL, &ctl->inner);
+	if (!ctl->inner && emu_observed(ctl->intercept))
+		emu_fdtable_find_anon(
+			table, ctl->copy, EMU_KIND_EVENTFD, &ctl->eventfd);
+}
+
 /* With the epoll known: the rest of the call. */
 static int control(struct ctl *ctl)
 {
+	int fd = emu_target_fetch(ctl->thread, ctl->fd);
 	int wrong;
 	int rc;
 
-	ctl->copy = emu_target_fetch(ctl->thread, ctl->fd);
+	ctl->copy = fd < 0 ? fd : emu_slot_fill(fd);
 	if (ctl->copy < 0)
 		return ctl->copy;
-	emu_fdtable_find_own(ctl->intercept->fdtable, ctl->copy, EMU_KIND_EPOLL,
-		&ctl->inner);
-	if (!ctl->inner && emu_observed(ctl->intercept))
-		emu_fdtable_find_own(ctl->intercept->fdtable, ctl->copy,
-			EMU_KIND_EVENTFD, &ctl->eventfd);
+	look_at(ctl);
 	/* Another thread may close them just now. */
 	ctl->object->pins++;
 	if (ctl->inner)
@@ -301,7 +363,7 @@ static int control(struct ctl *ctl)
 		if (wrong < 0)
 			rc = wrong;
 	}
-	close(ctl->copy);
+	emu_slot_clear();
 	return rc;
 }
 

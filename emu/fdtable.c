@@ -177,22 +177,36 @@ void emu_fdtable_hint(struct emu_fdtable *table, struct emu_thread *thread,
 	};
 }
 
-int emu_fdtable_find_own(struct emu_fdtable *table, int fd, enum emu_kind kind,
+bool emu_fdtable_is_anon(const struct emu_fdtable *table, const struct stat *st)
+{
+	return st->st_ino == table->anon_ino && st->st_dev == table->anon_dev;
+}
+
+int emu_fdtable_find_anon(struct emu_fdtable *table, int fd, enum emu_kind kind,
 	struct emu_object **object)
 {
 	const struct sorted *sorted = &table->kinds[kind];
-	struct stat st;
 	bool found;
 	size_t at;
 
-	if (sorted->count == 0 || fstat(fd, &st) < 0 ||
-		st.st_ino != table->anon_ino || st.st_dev != table->anon_dev)
+	if (sorted->count == 0)
 		return 0;
 	at = place(sorted, fd, &found);
 	if (!found)
 		return 0;
 	*object = sorted->objects[at];
 	return 1;
+}
+
+int emu_fdtable_find_own(struct emu_fdtable *table, int fd, enum emu_kind kind,
+	struct emu_object **object)
+{
+	struct stat st;
+
+	if (table->kinds[kind].count == 0 || fstat(fd, &st) < 0 ||
+		!emu_fdtable_is_anon(table, &st))
+		return 0;
+	return emu_fdtable_find_anon(table, fd, kind, object);
 }
 
 int emu_fdtable_find(struct emu_fdtable *table, struct emu_thread *thread,

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include "object.h"
 #include "target.h"
@@ -46,6 +47,15 @@ int emu_fdtable_find(struct emu_fdtable *table, struct emu_thread *thread,
 
 /* The same for our own copy of a descriptor. Returns 1 or 0. */
 int emu_fdtable_find_own(struct emu_fdtable *table, int fd, enum emu_kind kind,
+	struct emu_object **object);
+
+/*
+ * The same in two steps: only a file of the one inode of all epolls and
+ * eventfds can be an object.
+ */
+bool emu_fdtable_is_anon(
+	const struct emu_fdtable *table, const struct stat *st);
+int emu_fdtable_find_anon(struct emu_fdtable *table, int fd, enum emu_kind kind,
 	struct emu_object **object);
 
 /*

@@ -310,6 +310,7 @@ void emu_intercept_destroy(struct emu_intercept *intercept)
 	if (intercept->fdtable)
 		retire_all(intercept);
 	emu_fdtable_destroy(intercept->fdtable);
+	emu_watches_finish(&intercept->watches);
 	emu_loop_remove(
 		intercept->loop, intercept->listener, &intercept->source);
 	close(intercept->listener);

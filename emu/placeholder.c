@@ -9,7 +9,7 @@
  * a host epoll instance of ours, which is readable exactly when a poll of the
  * emulated instance should say so:
  *
- *   level-triggered    the item's own weak handle is in the ready set: the
+ *   level-triggered    the item's file, or handle, is in the ready set: the
  *                      kernel keeps it right without our help
  *   edge-triggered     the same with EPOLLET. Before the engine's ready list
  *                      is harvested the ready set is drained, so an edge that
@@ -18,6 +18,12 @@
  *   one-shot,          only the engine knows whether they are due, so a
  *   exclusive          `doorbell` in the ready set rings while such an item
  *                      is on the engine's ready list
+ *
+ * A plain item's file is in the ready set itself, so that one look at the
+ * ready set, which has to be drained anyway, also tells what many files are
+ * ready for, and no file has to be asked on its own. That a file is missing
+ * there is believed only if it had no wake-up that was not looked into: a
+ * wake-up may have reached the handle first.
  *
  * The doorbell is rung and silenced when a batch of events has settled.
  *
@@ -35,8 +41,11 @@
 #include "memory.h"
 #include "poll_bits.h"
 
-/* So many edges leave the ready set at once; with more the bell helps out. */
-#define DRAIN 128
+/* So much is taken in at one look; with more edges the bell helps out. */
+#define MOST 256
+
+/* So few items are better polled one by one. */
+#define FEW 3
 
 static int control(int epfd, int op, int fd)
 {
@@ -164,69 +173,152 @@ void emu_placeholder_destroy(struct emu_object *object)
 	free(object);
 }
 
-/* Stands for a nested epoll where the ready set has a watch otherwise. */
-static char nested;
+/* The name of an entry that is no watch: a nested epoll that has edges. */
+#define NESTED UINT64_MAX
 
 /* Does the kernel keep what a poll sees of an item with this mask right? */
-static bool shows(uint32_t events, bool is_nested)
+static bool shows(uint32_t events, uint32_t wanted)
 {
-	/* A handle polls for its item's mask; a ready set has no mask. */
-	uint32_t wanted =
-		is_nested ? EMU_EPOLLIN | EMU_EPOLLRDNORM : UINT32_MAX;
-
 	return (events & wanted) &&
 	       !(events & (EMU_EPOLLONESHOT | EMU_EPOLLEXCLUSIVE));
 }
 
+static int set_entry(struct emu_object *object, int fd, bool there,
+	struct epoll_event *event)
+{
+	int rc = epoll_ctl(object->ready_set,
+		there ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, event);
+
+	return rc < 0 ? -errno : 0;
+}
+
+static void unset_entry(struct emu_object *object, int fd)
+{
+	epoll_ctl(object->ready_set, EPOLL_CTL_DEL, fd, NULL);
+}
+
+/*
+ * The file itself is in the ready set if it can be, so that one look tells
+ * what it is ready for; else, because another item has it there, its handle.
+ */
+static int show(struct emu_object *object, struct emu_watch *watch, int fd,
+	uint32_t events)
+{
+	struct epoll_event event = {
+		.events = events & ~EMU_EPOLL_PRIVATE_BITS,
+		.data.u64 = emu_watch_tag(watch),
+	};
+	int rc = -EEXIST;
+
+	event.events |= events & EMU_EPOLLET;
+	if (watch->shown == object || watch->users == 1)
+		rc = set_entry(object, fd, watch->shown == object, &event);
+	if (rc == 0) {
+		watch->shown = object;
+		return 0;
+	}
+	if (rc != -EEXIST)
+		return rc;
+	event.events = EPOLLIN | (events & EMU_EPOLLET);
+	event.data.u64 = events & EMU_EPOLLET ? emu_watch_tag(watch) : 0;
+	rc = set_entry(object, watch->weak.epfd, false, &event);
+	if (rc == -EEXIST)
+		rc = set_entry(object, watch->weak.epfd, true, &event);
+	return rc;
+}
+
 void emu_placeholder_show(struct emu_object *object, struct emu_watch *watch,
+	int fd, uint32_t events)
+{
+	emu_placeholder_changed(object);
+	if (!shows(events, UINT32_MAX)) {
+		unset_entry(
+			object, watch->shown == object ? fd : watch->weak.epfd);
+		if (watch->shown == object)
+			watch->shown = NULL;
+	} else if (show(object, watch, fd, events) < 0) {
+		object->coarse = true;
+	}
+}
+
+void emu_placeholder_show_nested(struct emu_object *object,
 	const struct emu_object *inner, uint32_t events)
 {
-	int fd = watch ? watch->weak.epfd : inner->ready_set;
 	struct epoll_event event = {.events = EPOLLIN};
 	int rc;
 
 	emu_placeholder_changed(object);
-	if (!shows(events, !watch)) {
-		epoll_ctl(object->ready_set, EPOLL_CTL_DEL, fd, NULL);
+	/* A ready set has no mask. */
+	if (!shows(events, EMU_EPOLLIN | EMU_EPOLLRDNORM)) {
+		unset_entry(object, inner->ready_set);
 		return;
 	}
 	if (events & EMU_EPOLLET) {
 		event.events |= EPOLLET;
-		event.data.ptr = watch ? (void *)watch : (void *)&nested;
+		event.data.u64 = NESTED;
 	}
-	rc = epoll_ctl(object->ready_set, EPOLL_CTL_ADD, fd, &event);
-	if (rc < 0 && errno == EEXIST)
-		rc = epoll_ctl(object->ready_set, EPOLL_CTL_MOD, fd, &event);
+	rc = set_entry(object, inner->ready_set, false, &event);
+	if (rc == -EEXIST)
+		rc = set_entry(object, inner->ready_set, true, &event);
 	/* Too deep or too many paths for the host: the bell has to do. */
 	if (rc < 0)
 		object->coarse = true;
 }
 
 /* Is the edge that the ready set just gave up on its way in the engine? */
-static bool is_queued(const struct epoll_event *event)
+static bool is_queued(const struct emu_watch *watch)
 {
-	struct emu_watch *watch = event->data.ptr;
 	struct emu_item_info info;
 
-	if (event->data.ptr == &nested || watch->shared || !watch->item)
+	if (!watch || watch->shared || !watch->item)
 		return false;
 	emu_item_info(watch->item, &info);
 	return info.queued;
 }
 
-void emu_placeholder_drain(struct emu_object *object)
+/* One entry of the ready set that has something. */
+static void tell(struct emu_object *object, struct emu_watches *set,
+	const struct epoll_event *event)
 {
-	struct epoll_event events[DRAIN];
+	struct emu_watch *watch = emu_watches_find(set, event->data.u64);
+	bool edge = event->data.u64 == NESTED;
+
+	if (watch && watch->shown == object) {
+		watch->look = set->look;
+		watch->bits = event->events;
+	}
+	if (watch)
+		edge = watch->edges;
+	if (edge && !is_queued(watch))
+		object->drained = true;
+}
+
+void emu_placeholder_look(
+	struct emu_object *object, struct emu_watches *set, int max)
+{
+	struct epoll_event events[MOST];
+	bool edges = emu_epoll_edge_available(object->epoll);
+	int room = edges || max >= MOST / 2 ? MOST : 2 * max;
 	int n;
 
-	if (!emu_epoll_edge_available(object->epoll))
+	if (!edges && emu_epoll_queued(object->epoll) < FEW)
 		return;
-	n = epoll_wait(object->ready_set, events, DRAIN, 0);
-	object->drained = n == DRAIN;
-	for (int i = 0; i < n; i++) {
-		if (events[i].data.ptr && !is_queued(&events[i]))
-			object->drained = true;
-	}
+	n = epoll_wait(object->ready_set, events, room, 0);
+	if (n < 0)
+		return;
+	set->look = ++set->looks;
+	if (n < room)
+		set->complete = object;
+	if (edges)
+		object->drained = n == room;
+	for (int i = 0; i < n; i++)
+		tell(object, set, &events[i]);
+}
+
+void emu_placeholder_looked(struct emu_watches *set)
+{
+	set->look = 0;
+	set->complete = NULL;
 }
 
 void emu_placeholder_taken(struct emu_object *object)

@@ -29,16 +29,24 @@ void emu_placeholder_destroy(struct emu_object *object);
 /*
  * An item was added, modified or removed: has the ready set show the file's
  * readiness to native pollers of the epoll, as `events`, the item's mask (0
- * for none), demands. One of `watch` and `inner`, an emulated epoll, is NULL.
+ * for none), demands. The file is in the slot, `fd`.
  */
 void emu_placeholder_show(struct emu_object *object, struct emu_watch *watch,
+	int fd, uint32_t events);
+
+/* The same for an item that is an emulated epoll. */
+void emu_placeholder_show_nested(struct emu_object *object,
 	const struct emu_object *inner, uint32_t events);
 
 /*
- * Before events are taken from the ready list: the edges among them leave the
- * ready set.
+ * Before up to `max` events are taken from the ready list: the edges among
+ * them leave the ready set, and watches learn what their files are ready for.
  */
-void emu_placeholder_drain(struct emu_object *object);
+void emu_placeholder_look(
+	struct emu_object *object, struct emu_watches *set, int max);
+
+/* The events were taken: from now on files are asked again. */
+void emu_placeholder_looked(struct emu_watches *set);
 
 /* After that: has the bell looked at, if it may have to change. */
 void emu_placeholder_taken(struct emu_object *object);

@@ -32,8 +32,10 @@ static void drop_item(struct emu_item *item)
 
 	emu_item_info(item, &info);
 	emu_epoll_del(item);
-	if (emu_file_is_watch(info.file))
+	if (emu_file_is_watch(info.file)) {
+		emu_watch_of_file(info.file)->shown = NULL;
 		emu_watch_put(emu_watch_of_file(info.file));
+	}
 }
 
 void emu_object_retire(

@@ -129,24 +129,13 @@ static bool make_room(struct emu_intercept *intercept, int room)
 	return true;
 }
 
-/*
- * Harvests up to `max` events into intercept->events. The buffer grows with
- * what there is, not with what a program says it has room for.
- */
-static int harvest(
+/* The buffer grows with what there is, not with what a program has room for. */
+static int take(
 	struct emu_intercept *intercept, struct emu_object *object, int max)
 {
 	int room = max < 256 ? max : 256;
 	int n;
 
-	emu_loop_drain_edges(intercept->loop);
-	if (!emu_list_empty(&intercept->watches.signalfds))
-		emu_signalfd_look(intercept, object->epoll);
-	if (!emu_epoll_available(object->epoll))
-		return 0;
-	if (intercept->nested)
-		emu_sweep_nested(intercept);
-	emu_placeholder_drain(object);
 	if (room < intercept->events_room)
 		room = max < intercept->events_room ? max
 						    : intercept->events_room;
@@ -160,6 +149,25 @@ static int harvest(
 		/* Nothing was committed, so this finds the same and more. */
 		n = emu_epoll_harvest(object->epoll, intercept->events, room);
 	}
+	return n;
+}
+
+/* Harvests up to `max` events into intercept->events. */
+static int harvest(
+	struct emu_intercept *intercept, struct emu_object *object, int max)
+{
+	int n;
+
+	emu_loop_drain_edges(intercept->loop);
+	if (!emu_list_empty(&intercept->watches.signalfds))
+		emu_signalfd_look(intercept, object->epoll);
+	if (!emu_epoll_available(object->epoll))
+		return 0;
+	if (intercept->nested)
+		emu_sweep_nested(intercept);
+	emu_placeholder_look(object, &intercept->watches, max);
+	n = take(intercept, object, max);
+	emu_placeholder_looked(&intercept->watches);
 	return n;
 }
 

@@ -25,8 +25,8 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
-#include <sys/stat.h>
 
 #include "poll_bits.h"
 
@@ -46,6 +46,11 @@ void emu_watches_init(struct emu_watches *set, struct emu_loop *loop)
 {
 	set->loop = loop;
 	set->count = 0;
+	set->by_handle = NULL;
+	set->room = 0;
+	set->look = 0;
+	set->looks = 0;
+	set->complete = NULL;
 	set->alarm.ready = alarm_rung;
 	emu_list_init(&set->all);
 	emu_list_init(&set->shared);
@@ -74,6 +79,22 @@ static void watch_rearm(struct emu_watch *watch)
 	emu_loop_swallow(watch->set->loop, &watch->source);
 }
 
+/*
+ * Has the look at the ready set, which this very call made, told what the
+ * file is ready for? An item without edges that it did not tell of is not.
+ */
+static bool told(const struct emu_watch *watch, uint32_t *bits)
+{
+	const struct emu_watches *set = watch->set;
+
+	if (set->look == 0 || watch->fresh)
+		return false;
+	*bits = watch->look == set->look ? watch->bits : 0;
+	return watch->look == set->look ||
+	       (set->complete && watch->shown == set->complete &&
+		       !watch->edges && !watch->stirred);
+}
+
 static uint32_t watch_poll(struct emu_file *file, uint32_t mask)
 {
 	struct emu_watch *watch =
@@ -83,9 +104,15 @@ static uint32_t watch_poll(struct emu_file *file, uint32_t mask)
 
 	if (watch->signalfd >= 0)
 		return watch->set->poll_signalfd(watch) & mask;
-	watch_rearm(watch);
-	bits = (emu_weak_poll(&watch->weak) | watch->remembered) & mask;
+	if (watch->armed && told(watch, &bits)) {
+		watch->redundant = 0;
+	} else {
+		watch_rearm(watch);
+		bits = emu_weak_poll(&watch->weak);
+	}
+	bits = (bits | watch->remembered) & mask;
 	watch->remembered = 0;
+	watch->stirred = false;
 	if (watch->fresh) {
 		watch->fresh = false;
 		if (bits)
@@ -121,6 +148,7 @@ static void watch_ready(struct emu_source *source, uint32_t events)
 	(void)events;
 	if (watch->signalfd >= 0)
 		return; /* the kernel means our own signals */
+	watch->stirred = true;
 	if (watch->set->stirred)
 		watch->set->stirred(watch->set, watch);
 	/* Such a file reports its change to the first who polls, and that was
@@ -153,10 +181,11 @@ static bool is_hidden(uint32_t events)
 	return events & (EMU_EPOLLONESHOT | EMU_EPOLLEXCLUSIVE);
 }
 
-/* Registers the handle `epfd`, which becomes the watch's, in the loop. */
-static int watch_attach(struct emu_watch *watch, int epfd, uint32_t events)
+/* Registers the handle in the loop. */
+static int watch_attach(struct emu_watch *watch, uint32_t events)
 {
 	struct emu_watches *set = watch->set;
+	int epfd = watch->weak.epfd;
 	int rc = emu_loop_add(
 		set->loop, epfd, EPOLLIN | EPOLLET, &watch->source);
 
@@ -169,7 +198,6 @@ static int watch_attach(struct emu_watch *watch, int epfd, uint32_t events)
 	watch->hidden = watch->alarmed;
 	watch->armed = true;
 	watch->fresh = true;
-	watch->redundant = 0;
 	return 0;
 }
 
@@ -193,11 +221,52 @@ static int watch_hide(struct emu_watch *watch, bool hidden)
 	return 0;
 }
 
+static int enter(struct emu_watches *set, struct emu_watch *watch)
+{
+	static uint32_t serial;
+	size_t at = (size_t)watch->weak.epfd;
+
+	if (at >= set->room) {
+		size_t room = 2 * at + 64;
+		struct emu_watch **by_handle = realloc(
+			set->by_handle, room * sizeof(struct emu_watch *));
+
+		if (!by_handle)
+			return -ENOMEM;
+		memset(by_handle + set->room, 0,
+			(room - set->room) * sizeof(struct emu_watch *));
+		set->by_handle = by_handle;
+		set->room = room;
+	}
+	set->by_handle[at] = watch;
+	watch->serial = ++serial;
+	return 0;
+}
+
+uint64_t emu_watch_tag(const struct emu_watch *watch)
+{
+	return (uint64_t)watch->serial << 32 | (uint32_t)watch->weak.epfd;
+}
+
+struct emu_watch *emu_watches_find(const struct emu_watches *set, uint64_t tag)
+{
+	size_t at = (uint32_t)tag;
+	struct emu_watch *watch = at < set->room ? set->by_handle[at] : NULL;
+
+	return watch && watch->serial == tag >> 32 ? watch : NULL;
+}
+
+void emu_watches_finish(struct emu_watches *set)
+{
+	free(set->by_handle);
+	set->by_handle = NULL;
+	set->room = 0;
+}
+
 int emu_watch_create(struct emu_watches *set, int fd, uint32_t events,
-	bool shared, struct emu_watch **watch)
+	bool shared, bool forgets, struct emu_watch **watch)
 {
 	struct emu_watch *new = calloc(1, sizeof(*new));
-	struct stat st;
 	int rc;
 
 	if (!new)
@@ -210,12 +279,15 @@ int emu_watch_create(struct emu_watches *set, int fd, uint32_t events,
 	new->set = set;
 	new->source.ready = watch_ready;
 	new->source.edge = true;
+	new->edges = events &EMU_EPOLLET;
 	new->shared = shared;
 	new->signalfd = -1;
-	new->source.forgets = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+	new->source.forgets = forgets;
 	emu_list_init(&new->signalfds);
 	emu_file_init(&new->file, &watch_ops);
-	rc = watch_attach(new, new->weak.epfd, events);
+	rc = watch_attach(new, events);
+	if (rc == 0)
+		rc = enter(set, new);
 	if (rc < 0) {
 		emu_weak_finish(&new->weak);
 		free(new);
@@ -230,6 +302,7 @@ int emu_watch_create(struct emu_watches *set, int fd, uint32_t events,
 void emu_watch_destroy(struct emu_watch *watch)
 {
 	emu_loop_remove(watch->set->loop, -1, &watch->source);
+	watch->set->by_handle[watch->weak.epfd] = NULL;
 	emu_weak_finish(&watch->weak);
 	emu_list_remove(&watch->link);
 	emu_list_remove(&watch->signalfds);
@@ -249,34 +322,15 @@ void emu_watch_release(struct emu_watch *watch)
 	emu_watch_destroy(watch);
 }
 
-/* A new handle takes the old one's place: for a file at another number. */
-static int watch_replace(struct emu_watch *watch, int fd, uint32_t events)
-{
-	struct emu_weak weak;
-	int rc = emu_weak_init(&weak, fd, host_mask(events));
-
-	if (rc < 0)
-		return rc;
-	rc = watch_attach(watch, weak.epfd, events);
-	if (rc < 0) {
-		emu_weak_finish(&weak);
-		return rc;
-	}
-	emu_weak_finish(&watch->weak);
-	watch->weak = weak;
-	return 0;
-}
-
 int emu_watch_modify(struct emu_watch *watch, int fd, uint32_t events)
 {
 	uint32_t before = watch->weak.events;
 	int rc = emu_weak_modify(&watch->weak, fd, host_mask(events));
 
-	if (rc == -ENOENT)
-		return watch_replace(watch, fd, events);
 	if (rc < 0)
 		return rc;
 	watch->fresh = true;
+	watch->edges = events & EMU_EPOLLET;
 	rc = watch->shared ? 0 : watch_hide(watch, is_hidden(events));
 	if (rc < 0)
 		emu_weak_modify(&watch->weak, fd, before);

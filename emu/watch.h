@@ -12,6 +12,8 @@
 #include "loop.h"
 #include "weak.h"
 
+struct emu_object;
+
 struct emu_watch {
 	struct emu_file file; /* what the engine sees */
 	struct emu_weak weak;
@@ -29,6 +31,16 @@ struct emu_watch {
 	int signalfd; /* the target's number of it, -1 if it is none */
 	uint64_t sigmask; /* as last seen */
 	uint64_t pending; /* signals of the mask, as last seen */
+	/*
+	 * The ready set of which object has the file itself, and what that
+	 * told of it at the look numbered `look`; see placeholder.c.
+	 */
+	const struct emu_object *shown;
+	bool edges; /* its item is edge-triggered */
+	bool stirred; /* it had a wake-up, and was not polled since */
+	uint64_t look;
+	uint32_t bits;
+	uint32_t serial; /* among all watches ever */
 	uint64_t eventfd; /* which emulated one it is on, while observed */
 	bool shared; /* serves all EPOLLEXCLUSIVE items of one file */
 	unsigned int users; /* items that use it */
@@ -48,17 +60,27 @@ struct emu_watches {
 	/* For observers: a wake-up is about to be served. May be NULL. */
 	void (*stirred)(struct emu_watches *set, const struct emu_watch *watch);
 	size_t count;
+	struct emu_watch **by_handle; /* indexed by the handle's descriptor */
+	size_t room;
+	/*
+	 * While events are taken from an object's ready list: the number of
+	 * the look at its ready set, 0 at other times. `complete`: the object,
+	 * if the look told of all that is level-triggered and ready.
+	 */
+	uint64_t look;
+	uint64_t looks;
+	const struct emu_object *complete;
 };
 
 void emu_watches_init(struct emu_watches *set, struct emu_loop *loop);
 
 /*
- * Watches the file behind our descriptor `fd`, which the caller closes at
- * once. `events`: the item's mask. On success *watch has no user yet.
- * Errors: those of emu_weak_init(), -ENOMEM.
+ * Watches the file in the slot, `fd`. `events`: the item's mask; `forgets`:
+ * the file forgets what it has to report when it is polled. On success *watch
+ * has no user yet. Errors: those of emu_weak_init(), -ENOMEM.
  */
 int emu_watch_create(struct emu_watches *set, int fd, uint32_t events,
-	bool shared, struct emu_watch **watch);
+	bool shared, bool forgets, struct emu_watch **watch);
 
 /* Closes the handle and frees a watch that has no item. */
 void emu_watch_destroy(struct emu_watch *watch);
@@ -70,8 +92,8 @@ void emu_watch_put(struct emu_watch *watch);
 void emu_watch_release(struct emu_watch *watch);
 
 /*
- * From now on the watch is for `events`. `fd` is our descriptor of the very
- * file. Errors: those of emu_weak_init(); the watch is as before then.
+ * From now on the watch is for `events`, if its file is the one in the slot,
+ * `fd`: -ENOENT if not. The watch is as before on failure.
  */
 int emu_watch_modify(struct emu_watch *watch, int fd, uint32_t events);
 
@@ -88,6 +110,15 @@ void emu_watch_is_signalfd(struct emu_watch *watch, int fd);
 
 /* The shared watch of the file behind our descriptor `fd`, or NULL. */
 struct emu_watch *emu_watches_find_shared(struct emu_watches *set, int fd);
+
+/* A name for the watch that means nothing once the watch is gone. */
+uint64_t emu_watch_tag(const struct emu_watch *watch);
+
+/* The watch of that name, or NULL. */
+struct emu_watch *emu_watches_find(const struct emu_watches *set, uint64_t tag);
+
+/* Frees what the set keeps when all its watches are gone. */
+void emu_watches_finish(struct emu_watches *set);
 
 /* The watch behind a file of the engine; the file must be one. */
 struct emu_watch *emu_watch_of_file(struct emu_file *file);

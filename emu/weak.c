@@ -82,15 +82,20 @@ void emu_weak_finish(struct emu_weak *weak)
 	weak->epfd = -1;
 }
 
-/* Tries to change the item through `fd`, put at the number it has there. */
-static int modify_through(
-	const struct emu_weak *weak, int fd, struct epoll_event *event)
+/*
+ * Tries to change or remove the item through `fd`, put at the number it has
+ * there.
+ */
+static int control_through(
+	const struct emu_weak *weak, int op, int fd, struct epoll_event *event)
 {
 	int rc = 0;
 
+	if (scratch < 0 && fd != weak->tfd)
+		return -ENOENT;
 	if (scratch >= 0)
 		dup3(fd, scratch, O_CLOEXEC);
-	if (epoll_ctl(weak->epfd, EPOLL_CTL_MOD, weak->tfd, event) < 0)
+	if (epoll_ctl(weak->epfd, op, weak->tfd, event) < 0)
 		rc = -errno;
 	if (scratch >= 0)
 		dup3(weak->epfd, scratch, O_CLOEXEC);
@@ -100,21 +105,23 @@ static int modify_through(
 int emu_weak_modify(struct emu_weak *weak, int fd, uint32_t events)
 {
 	struct epoll_event event = {.events = events};
-	int rc;
+	int rc = control_through(weak, EPOLL_CTL_MOD, fd, &event);
 
-	if (scratch < 0 && fd != weak->tfd)
-		return -ENOENT;
-	rc = modify_through(weak, fd, &event);
 	if (rc == 0)
 		weak->events = events;
 	return rc;
+}
+
+int emu_weak_remove(struct emu_weak *weak, int fd)
+{
+	return control_through(weak, EPOLL_CTL_DEL, fd, NULL);
 }
 
 /* emu_weak_is_own() for a host without kcmp(). */
 static int same_by_modify(const struct emu_weak *weak, int fd)
 {
 	struct epoll_event event = {.events = weak->events};
-	int rc = modify_through(weak, fd, &event);
+	int rc = control_through(weak, EPOLL_CTL_MOD, fd, &event);
 
 	if (rc == 0)
 		return 1;

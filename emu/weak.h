@@ -28,11 +28,17 @@ int emu_weak_init(struct emu_weak *weak, int fd, uint32_t events);
 void emu_weak_finish(struct emu_weak *weak);
 
 /*
- * Polls for other events from now on; `fd` is our descriptor of the very
- * file. -ENOENT when the host knows the file under another number: then the
- * caller makes a new handle.
+ * Polls for other events from now on. `fd`: our descriptor of the file, with
+ * the number that it had for emu_weak_init(). -ENOENT: it is another file,
+ * and nothing changed.
  */
 int emu_weak_modify(struct emu_weak *weak, int fd, uint32_t events);
+
+/*
+ * Lets go of the file, if it is the one behind `fd` (see above); the handle
+ * can only be finished then. -ENOENT: it is another.
+ */
+int emu_weak_remove(struct emu_weak *weak, int fd);
 
 /*
  * Is the thread's descriptor `fd` this very file? 1 yes, 0 no; -EBADF when

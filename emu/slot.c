@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * While the slot is empty it holds a descriptor of an epoll instance without
+ * items, so that its number goes to nobody else.
+ */
+#include "slot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+static int filler = -1;
+static int slot = -1;
+
+static int reserve(void)
+{
+	if (slot >= 0)
+		return 0;
+	if (filler < 0)
+		filler = epoll_create1(EPOLL_CLOEXEC);
+	if (filler >= 0)
+		slot = fcntl(filler, F_DUPFD_CLOEXEC, 0);
+	return slot < 0 ? -errno : 0;
+}
+
+int emu_slot_fill(int fd)
+{
+	int rc = reserve();
+
+	if (rc == 0 && dup3(fd, slot, O_CLOEXEC) < 0)
+		rc = -errno;
+	close(fd);
+	return rc < 0 ? rc : slot;
+}
+
+void emu_slot_clear(void)
+{
+	if (slot >= 0)
+		dup3(filler, slot, O_CLOEXEC);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The slot: the one number under which the supervisor registers a target's
+ * file in epoll instances of its own.
+ *
+ * The kernel knows an entry of an epoll by file and number. With one number
+ * for all, an entry can be changed and removed later through any descriptor
+ * of the file, and the attempt tells whether it is of that very file (ENOENT
+ * if not).
+ */
+#ifndef EMU_SLOT_H
+#define EMU_SLOT_H
+
+/*
+ * Puts our descriptor `fd`, which is closed in any case, into the slot.
+ * Returns the slot's number, the same each time. Errors: -EMFILE, -ENFILE.
+ */
+int emu_slot_fill(int fd);
+
+/* Lets go of the file in it. */
+void emu_slot_clear(void);
+
+#endif
