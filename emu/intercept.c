@@ -68,9 +68,9 @@ static bool serve_expired(struct emu_intercept *intercept)
  * the next wait. Epolls in epolls, and epolls whose placeholder needs the
  * doorbell, show theirs to whoever polls at any time.
  */
-static void heed_edges(struct emu_intercept *intercept)
+static void need_edges(struct emu_intercept *intercept)
 {
-	emu_loop_heed_edges(intercept->loop, intercept->sleepers > 0 ||
+	emu_loop_need_edges(intercept->loop, intercept->sleepers > 0 ||
 						     intercept->nested ||
 						     intercept->coarse);
 }
@@ -92,7 +92,7 @@ static void settle(struct emu_settle *settle)
 		emu_placeholder_settle(
 			emu_container_of(intercept->unsettled.next,
 				struct emu_object, unsettled));
-	heed_edges(intercept);
+	need_edges(intercept);
 }
 
 static void foreign_arch(struct emu_intercept *intercept, struct emu_call *call)

@@ -32,13 +32,20 @@
 #define BATCH 256
 /* Room for what emu_loop_swallow() fetches while a batch is being served. */
 #define PENDING (4 * BATCH)
+/*
+ * Edges that need not end the sleep do so all the same while they are rare:
+ * having poll(2) look at them is cheaper than a call of its own.
+ */
+#define QUIET 2
 
 struct emu_loop {
 	int epfd;
 	int edges; /* the epoll of the `edge` sources */
 	int whole; /* that of the `forgets` sources and all else, or -1 */
-	bool heed; /* edges end the sleep */
+	bool needed; /* edges must end the sleep */
+	int quiet; /* so often in a row there were none, at most QUIET */
 	bool edges_known; /* all that came before this turn were served */
+	bool edges_due; /* there is one now */
 	int last_fd; /* of the `last` source, or -1 */
 	struct emu_source *last;
 	bool stop;
@@ -177,18 +184,19 @@ static int room(const struct emu_loop *loop)
 }
 
 /* `n` is what a wait for up to room() events returned. */
-static void fetched(struct emu_loop *loop, int n)
+static int fetched(struct emu_loop *loop, int n)
 {
 	loop->full = n > 0 && n == room(loop);
 	if (n > 0)
 		loop->tail += n;
+	return n > 0 ? n : 0;
 }
 
-static void fetch(struct emu_loop *loop, int epfd)
+static int fetch(struct emu_loop *loop, int epfd)
 {
 	int most = room(loop);
 
-	fetched(loop,
+	return fetched(loop,
 		most ? epoll_wait(epfd, &loop->pending[loop->tail], most, 0)
 		     : 0);
 }
@@ -248,13 +256,18 @@ static void serve(struct emu_loop *loop)
 	loop->tail = 0;
 }
 
-/* Fetches and serves all that `epfd` has now. */
-static void drain(struct emu_loop *loop, int epfd)
+/* Fetches and serves all that `epfd` has now. Returns how much that was. */
+static int drain(struct emu_loop *loop, int epfd)
 {
+	int count = 0;
+	bool more;
+
 	do {
-		fetch(loop, epfd);
+		count += fetch(loop, epfd);
+		more = loop->full;
 		serve(loop);
-	} while (loop->full && !loop->stop);
+	} while (more && !loop->stop);
+	return count;
 }
 
 void emu_loop_drain(struct emu_loop *loop)
@@ -270,13 +283,21 @@ void emu_loop_drain_edges(struct emu_loop *loop)
 		return;
 	if (loop->whole >= 0)
 		drain(loop, loop->whole);
-	drain(loop, loop->edges);
+	if (drain(loop, loop->edges) > 0)
+		loop->quiet = 0;
+	else if (loop->quiet < QUIET)
+		loop->quiet++;
 	loop->edges_known = true;
 }
 
-void emu_loop_heed_edges(struct emu_loop *loop, bool heed)
+void emu_loop_need_edges(struct emu_loop *loop, bool need)
 {
-	loop->heed = heed;
+	loop->needed = need;
+}
+
+void emu_loop_expect_edge(struct emu_loop *loop)
+{
+	loop->edges_due = true;
 }
 
 /*
@@ -293,15 +314,19 @@ static int rest(struct emu_loop *loop, const struct timespec *timeout,
 		{.fd = loop->edges, .events = POLLIN},
 	};
 
+	bool heed = loop->needed || loop->quiet == QUIET;
+
 	loop->edges_known = false;
-	if (ppoll(pollfds, loop->heed ? 3 : 2, timeout, NULL) < 0)
+	if (ppoll(pollfds, heed ? 3 : 2, timeout, NULL) < 0)
 		return errno == EINTR ? 0 : -errno;
 	*last_events = (uint32_t)(unsigned short)pollfds[0].revents;
 	if (pollfds[1].revents)
 		drain(loop, loop->epfd);
 	if (pollfds[2].revents)
 		drain(loop, loop->edges);
-	loop->edges_known = loop->heed;
+	if (pollfds[2].revents && !*last_events && !loop->needed)
+		loop->quiet = 0;
+	loop->edges_known = heed;
 	return 0;
 }
 
@@ -359,6 +384,11 @@ static int turn(struct emu_loop *loop)
 		loop->last->ready(loop->last, last_events);
 		settle(loop);
 	}
+	if (loop->edges_due && loop->needed && !loop->stop) {
+		drain(loop, loop->edges);
+		settle(loop);
+	}
+	loop->edges_due = false;
 	return 0;
 }
 

@@ -24,7 +24,7 @@ struct emu_source {
 	 */
 	bool last;
 	/*
-	 * Need not be served at once while emu_loop_heed_edges() is off.
+	 * Need not be served at once while emu_loop_need_edges() is off.
 	 */
 	bool edge;
 	/* Its file forgets what it has to report when it is polled. */
@@ -73,11 +73,14 @@ void emu_loop_drain(struct emu_loop *loop);
 void emu_loop_drain_edges(struct emu_loop *loop);
 
 /*
- * Whether `edge` sources end the loop's sleep. While nobody waits for them
- * they need not, and a busy program is not slowed down by a supervisor that
- * wakes up for each of its packets.
+ * Whether `edge` sources have to end the loop's sleep. While nobody waits for
+ * them they need not, and a busy program is not slowed down by a supervisor
+ * that wakes up for each of its packets.
  */
-void emu_loop_heed_edges(struct emu_loop *loop, bool heed);
+void emu_loop_need_edges(struct emu_loop *loop, bool need);
+
+/* What was just done makes an edge: no need to sleep before it is served. */
+void emu_loop_expect_edge(struct emu_loop *loop);
 
 /* Have `settle` called after each batch; NULL for none. */
 void emu_loop_set_settle(struct emu_loop *loop, struct emu_settle *settle);
