@@ -60,6 +60,8 @@ def script(name, interpreter, path, *arguments, needs=(), **more):
 # milliseconds or -1. The signal driver adds a unix socketpair, its
 # processes pidfds. With musl, epoll_wait() is epoll_pwait with a null mask.
 TOKIO = {
+    # a wake from a thread, for a future that two tasks poll in turn
+    "answer": "subset",
     # eventfds in AsyncFd: semaphore, writers that wait for room; 8-byte
     # reads and writes that end in EAGAIN
     "asyncfd": "subset",

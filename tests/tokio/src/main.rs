@@ -8,6 +8,7 @@
 //! lines, so that a native run and an emulated one can be compared byte for
 //! byte. Nothing here asserts that something happened *soon*.
 
+mod answer;
 mod asyncfd;
 mod channels;
 mod echo;
@@ -52,6 +53,8 @@ impl Args {
 fn run(case: &str, args: &Args) -> bool {
 	let runtime = || args.runtime();
 	match case {
+		"answer" => runtime().block_on(answer::run(answer::Keep::Last)),
+		"answer-lost" => runtime().block_on(answer::run(answer::Keep::First)),
 		"asyncfd" => runtime().block_on(asyncfd::run()),
 		"blocking" => runtime().block_on(channels::blocking(args.multi)),
 		"channels" => channels::run(args),
