@@ -103,6 +103,17 @@ static void look_at_watch(
 		view->ready = emu_weak_poll(&watch->weak) & view->events;
 }
 
+/* A process that has the file at that number, or 0. */
+static pid_t process_with(
+	const struct walk *walk, const struct emu_weak *weak, int fd)
+{
+	for (size_t i = 0; i < walk->thread_count; i++) {
+		if (emu_weak_is(weak, walk->threads[i], fd) == 1)
+			return walk->threads[i]->tgid;
+	}
+	return 0;
+}
+
 static void look_at_epoll(struct walk *walk, const struct emu_file *file,
 	struct emu_view_item *view)
 {
@@ -119,6 +130,7 @@ static void look_at_epoll(struct walk *walk, const struct emu_file *file,
 		view->number = object->number;
 		snprintf(view->name, sizeof(view->name), "epoll#%llu",
 			(unsigned long long)object->number);
+		view->process = process_with(walk, &object->weak, view->fd);
 		if (emu_epoll_available(object->epoll))
 			view->ready = EMU_EPOLLIN & view->events;
 	}

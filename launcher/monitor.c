@@ -228,7 +228,22 @@ static void stop_ticker(struct emu_monitor *monitor, struct ticker *ticker)
 	ticker->fd = -1;
 }
 
-static void start_what_was_asked_for(struct emu_monitor *monitor)
+static void start_looking(struct emu_monitor *monitor, pid_t program)
+{
+	uint64_t limit_ns = monitor->launch->stall_ns;
+
+	monitor->stall =
+		stats_stall_create(monitor->intercept, limit_ns, program);
+	if (monitor->stall)
+		start_ticker(
+			monitor, &monitor->look, limit_ns / 4, time_to_look);
+	else
+		emu_logf(monitor->log,
+			"cannot look for stalls: no memory, or no /proc; there "
+			"will be no warnings");
+}
+
+static void start_what_was_asked_for(struct emu_monitor *monitor, pid_t program)
 {
 	const struct emu_launch *launch = monitor->launch;
 
@@ -243,16 +258,12 @@ static void start_what_was_asked_for(struct emu_monitor *monitor)
 		start_ticker(monitor, &monitor->interval, launch->interval_ns,
 			interval_over);
 	if (launch->stall_ns)
-		monitor->stall = stats_stall_create(
-			monitor->intercept, launch->stall_ns);
-	if (monitor->stall)
-		start_ticker(monitor, &monitor->look, launch->stall_ns / 4,
-			time_to_look);
+		start_looking(monitor, program);
 }
 
 struct emu_monitor *emu_monitor_create(struct emu_loop *loop,
 	struct emu_intercept *intercept, const struct emu_launch *launch,
-	const struct emu_log *log, struct emu_control *control)
+	const struct emu_log *log, struct emu_control *control, pid_t program)
 {
 	struct emu_monitor *monitor = calloc(1, sizeof(*monitor));
 
@@ -265,7 +276,7 @@ struct emu_monitor *emu_monitor_create(struct emu_loop *loop,
 	monitor->control = control;
 	monitor->interval.fd = -1;
 	monitor->look.fd = -1;
-	start_what_was_asked_for(monitor);
+	start_what_was_asked_for(monitor, program);
 	monitor->dump = emu_dump_create(loop, print_all, monitor);
 	if (!monitor->dump && launch->verbose)
 		emu_logf(log, "--dump will not find this epemu: %s",

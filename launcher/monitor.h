@@ -15,11 +15,12 @@ struct emu_monitor;
 /*
  * Starts what was asked for, before the first call is answered, and listens
  * for --dump. What cannot be had is logged and left out; NULL when there is
- * no memory at all. `control` may be NULL.
+ * no memory at all. `control` may be NULL. `program` is the program's process,
+ * which has not run yet.
  */
 struct emu_monitor *emu_monitor_create(struct emu_loop *loop,
 	struct emu_intercept *intercept, const struct emu_launch *launch,
-	const struct emu_log *log, struct emu_control *control);
+	const struct emu_log *log, struct emu_control *control, pid_t program);
 
 /* Somebody asked for a snapshot. NULL is ignored. */
 void emu_monitor_snapshot(struct emu_monitor *monitor);

@@ -172,9 +172,9 @@ static void start_intercept(struct supervisor *supervisor, int listener)
 	}
 	supervisor->trace = emu_tracing_start(
 		&supervisor->launch->tracing, supervisor->intercept, log);
-	supervisor->monitor =
-		emu_monitor_create(supervisor->loop, supervisor->intercept,
-			supervisor->launch, log, supervisor->control);
+	supervisor->monitor = emu_monitor_create(supervisor->loop,
+		supervisor->intercept, supervisor->launch, log,
+		supervisor->control, supervisor->program);
 	emu_program_go(supervisor->channel);
 }
 

@@ -10,11 +10,8 @@
  * does not count, since many programs never read theirs, nor does being
  * writable, which an edge-triggered socket nearly always is.
  *
- * All threads of a process sleep without a timeout, in epoll_wait(), an
- * eventfd or a futex, and nothing outside of the process can wake them: their
- * epolls hold only eventfds that no other process has, and one-shot items
- * that were not armed again; and no signal is caught. Whatever else is in an
- * epoll (a socket, a pipe, a timer) may become ready one day.
+ * A process hangs as a whole: see hang.c, which is told of all that this walk
+ * over the state comes by.
  */
 #include "stats/stall.h"
 
@@ -23,35 +20,27 @@
 
 #include "emu/inspect.h"
 #include "emu/poll_bits.h"
+#include "stats/hang.h"
 #include "stats/text.h"
-#include "stats/wakers.h"
-
-enum { MOST_EVENTFDS = 16 };
-
-/* What can wake those who wait on one object. */
-struct sources {
-	bool outside; /* something that others may make ready */
-	int eventfds[MOST_EVENTFDS]; /* descriptor numbers */
-	size_t count;
-};
+#include "stats/waits.h"
 
 /* A thread that was asleep at the last look. */
 struct sleeper {
 	struct emu_view_waiter view;
 	uint64_t epoll; /* 0: it waits on an eventfd */
-	struct sources sources;
 	bool seen; /* in the look under way */
 	bool told;
 	bool suspicious; /* an item is ready, `suspect` */
 	struct emu_view_item suspect;
 	uint64_t deliveries;
 	uint64_t suspect_since_ns;
-	uint64_t rest_until_ns; /* not looked into before */
 };
 
 struct stats_stall {
 	struct emu_visitor visitor;
 	struct emu_intercept *intercept;
+	struct stats_waits *waits;
+	struct stats_hang *hang;
 	uint64_t limit_ns;
 	uint64_t now_ns;
 	FILE *out;
@@ -61,7 +50,6 @@ struct stats_stall {
 
 	/* The object that the walk is at. */
 	struct emu_view_epoll epoll;
-	struct sources sources;
 	bool suspicious;
 	struct emu_view_item suspect;
 };
@@ -77,16 +65,8 @@ static void at_epoll(
 	struct stats_stall *stall = stall_of(visitor);
 
 	stall->epoll = *epoll;
-	stall->sources = (struct sources){0};
 	stall->suspicious = false;
-}
-
-static void add_eventfd(struct sources *sources, int fd)
-{
-	if (sources->count < MOST_EVENTFDS)
-		sources->eventfds[sources->count++] = fd;
-	else
-		sources->outside = true;
+	stats_waits_epoll(stall->waits, epoll->number);
 }
 
 static bool is_suspicious(const struct emu_view_item *item)
@@ -107,16 +87,14 @@ static void at_item(
 		stall->suspicious = true;
 		stall->suspect = *item;
 	}
-	if (item->file == EMU_VIEW_EVENTFD)
-		add_eventfd(&stall->sources, item->fd);
-	else if (!item->disabled)
-		stall->sources.outside = true;
+	stats_waits_item(stall->waits, item);
 }
 
 static void at_omitted(struct emu_visitor *visitor, size_t items)
 {
 	(void)items;
-	stall_of(visitor)->sources.outside = true;
+	stats_waits_item(
+		stall_of(visitor)->waits, &(struct emu_view_item){.fd = -1});
 }
 
 static void at_eventfd(
@@ -126,8 +104,8 @@ static void at_eventfd(
 
 	(void)eventfd;
 	stall->epoll = (struct emu_view_epoll){0};
-	stall->sources = (struct sources){0};
 	stall->suspicious = false;
+	stats_waits_epoll(stall->waits, 0);
 }
 
 static struct sleeper *find(const struct stats_stall *stall, pid_t tid)
@@ -210,10 +188,7 @@ static void at_waiter(
 		return;
 	sleeper->view = *waiter;
 	sleeper->epoll = stall->epoll.number;
-	sleeper->sources = stall->sources;
 	sleeper->seen = true;
-	if (!sleeper->epoll)
-		add_eventfd(&sleeper->sources, waiter->fd);
 	if (!same_suspect(stall, sleeper)) {
 		sleeper->suspicious = stall->suspicious;
 		sleeper->suspect = stall->suspect;
@@ -224,6 +199,7 @@ static void at_waiter(
 			   stall->limit_ns) {
 		tell_ready(stall, sleeper);
 	}
+	stats_waits_waiter(stall->waits, waiter, sleeper->told);
 }
 
 static void drop_unseen(struct stats_stall *stall)
@@ -239,82 +215,20 @@ static void drop_unseen(struct stats_stall *stall)
 	stall->count = kept;
 }
 
-/* Can nobody but the threads of its own process end this sleep? */
-static bool sleeps_for_good(
-	const struct stats_stall *stall, const struct sleeper *sleeper)
-{
-	return sleeper->view.at_ns == EMU_DEADLINE_NEVER &&
-	       !sleeper->sources.outside &&
-	       stall->now_ns - sleeper->view.since_ns >= stall->limit_ns;
-}
-
-static bool thread_sleeps(void *ctx, pid_t tid)
-{
-	const struct stats_stall *stall = ctx;
-	const struct sleeper *sleeper = find(stall, tid);
-
-	return sleeper ? sleeps_for_good(stall, sleeper)
-		       : stats_wakers_in_futex(tid);
-}
-
-/* Has another process an eventfd that some thread of this one waits for? */
-static bool others_can_wake(const struct stats_stall *stall, pid_t process)
-{
-	bool can = stats_wakers_has_handler(process);
-
-	for (size_t i = 0; i < stall->count && !can; i++) {
-		const struct sleeper *sleeper = &stall->sleepers[i];
-		uint64_t ids[MOST_EVENTFDS];
-		size_t count = sleeper->sources.count;
-
-		if (sleeper->view.process != process)
-			continue;
-		for (size_t j = 0; j < count; j++)
-			can |= stats_wakers_eventfd_id(process,
-				       sleeper->sources.eventfds[j],
-				       &ids[j]) < 0;
-		can = can || stats_wakers_shared(process, ids, count);
-	}
-	return can;
-}
-
-static void tell_all_asleep(
-	struct stats_stall *stall, const struct sleeper *first, int threads)
-{
-	pid_t process = first->view.process;
-
-	stall->found = true;
-	fprintf(stall->out,
-		"stall: nothing can wake process %d \"%s\" but a signal: all "
-		"its threads (%d) sleep without a timeout, and no other "
-		"process has what they wait for\n",
-		(int)process, first->view.comm, threads);
-	for (size_t i = 0; i < stall->count; i++) {
-		if (stall->sleepers[i].view.process == process)
-			stall->sleepers[i].told = true;
-	}
-}
-
-static void judge_process(struct stats_stall *stall, struct sleeper *sleeper)
-{
-	pid_t process = sleeper->view.process;
-	int threads = stats_wakers_each_thread(process, thread_sleeps, stall);
-
-	if (threads == 0)
-		return;
-	if (!others_can_wake(stall, process))
-		tell_all_asleep(stall, sleeper, threads);
-	else /* that was a look at every process: not so soon again */
-		sleeper->rest_until_ns = stall->now_ns + 10 * stall->limit_ns;
-}
-
 struct stats_stall *stats_stall_create(
-	struct emu_intercept *intercept, uint64_t limit_ns)
+	struct emu_intercept *intercept, uint64_t limit_ns, pid_t program)
 {
 	struct stats_stall *stall = calloc(1, sizeof(*stall));
 
 	if (!stall)
 		return NULL;
+	stall->waits = stats_waits_create(limit_ns, program);
+	if (stall->waits)
+		stall->hang = stats_hang_create(stall->waits, limit_ns);
+	if (!stall->hang) {
+		stats_stall_destroy(stall);
+		return NULL;
+	}
 	stall->visitor = (struct emu_visitor){
 		.epoll = at_epoll,
 		.item = at_item,
@@ -332,6 +246,8 @@ void stats_stall_destroy(struct stats_stall *stall)
 {
 	if (!stall)
 		return;
+	stats_hang_destroy(stall->hang);
+	stats_waits_destroy(stall->waits);
 	free(stall->sleepers);
 	free(stall);
 }
@@ -341,14 +257,9 @@ bool stats_stall_look(struct stats_stall *stall, FILE *out)
 	stall->out = out;
 	stall->found = false;
 	stall->now_ns = emu_loop_now_ns();
+	stats_waits_begin(stall->waits, stall->now_ns);
 	emu_inspect(stall->intercept, &stall->visitor, STATS_MOST_ITEMS);
 	drop_unseen(stall);
-	for (size_t i = 0; i < stall->count; i++) {
-		struct sleeper *sleeper = &stall->sleepers[i];
-
-		if (!sleeper->told && sleeps_for_good(stall, sleeper) &&
-			sleeper->rest_until_ns <= stall->now_ns)
-			judge_process(stall, sleeper);
-	}
-	return stall->found;
+	return stats_hang_judge(stall->hang, stall->now_ns, out) ||
+	       stall->found;
 }

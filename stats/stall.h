@@ -6,14 +6,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 #include "emu/intercept.h"
 
 struct stats_stall;
 
-/* Sleeps shorter than `limit_ns` are no stall. NULL: there is no memory. */
+/*
+ * Sleeps shorter than `limit_ns` are no stall. `program` is the program's
+ * process, which has not run yet. NULL: there is no memory, or no /proc.
+ */
 struct stats_stall *stats_stall_create(
-	struct emu_intercept *intercept, uint64_t limit_ns);
+	struct emu_intercept *intercept, uint64_t limit_ns, pid_t program);
 void stats_stall_destroy(struct stats_stall *stall);
 
 /*
