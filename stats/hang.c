@@ -193,15 +193,12 @@ static bool may_be_signalled(
 	const struct stats_hang *hang, size_t first, pid_t pid)
 {
 	const struct stats_source *sources = hang->sources.all;
-	bool pipe = false, eventfd = false;
+	bool pipe = false;
 
-	for (size_t i = first; i < hang->sources.count; i++) {
+	for (size_t i = first; i < hang->sources.count; i++)
 		pipe |= sources[i].kind == STATS_SOURCE_PIPE ||
 			sources[i].kind == STATS_SOURCE_SOCKET;
-		eventfd |= sources[i].kind == STATS_SOURCE_EVENTFD;
-	}
-	return stats_threads_catch(pid, pipe) ||
-	       (eventfd && stats_holders_kernel_writes(pid));
+	return stats_threads_catch(pid, pipe) || stats_holders_kernel_has(pid);
 }
 
 static void accuse(struct stats_hang *hang)

@@ -145,8 +145,8 @@ bool stats_holders_listed(
 	return false;
 }
 
-/* Terminals and the devices that every program has do not. */
-static bool may_write_eventfds(const char *link)
+/* Terminals and the devices that every program has take no files. */
+static bool may_give_away(const char *link)
 {
 	static const char *const harmless[] = {"/dev/null", "/dev/zero",
 		"/dev/full", "/dev/random", "/dev/urandom", "/dev/tty",
@@ -180,7 +180,7 @@ static bool has_aio(pid_t process)
 	return found;
 }
 
-bool stats_holders_kernel_writes(pid_t process)
+bool stats_holders_kernel_has(pid_t process)
 {
 	DIR *table = open_table(process);
 	char link[LINK];
@@ -190,7 +190,7 @@ bool stats_holders_kernel_writes(pid_t process)
 	if (!table)
 		return true;
 	while (!found && (fd = next_descriptor(table, link)) != -ENOENT)
-		found = fd < 0 || may_write_eventfds(link);
+		found = fd < 0 || may_give_away(link);
 	closedir(table);
 	return found || has_aio(process);
 }

@@ -45,10 +45,10 @@ bool stats_holders_listed(
 	const struct stats_files *files, const struct stats_source *source);
 
 /*
- * Has the process a descriptor through which the kernel itself, with no thread
- * at work, may write to an eventfd?
+ * Has the process a descriptor through which the kernel may have been given a
+ * file, to write to it with no thread at work: of io_uring, KVM, a device?
  */
-bool stats_holders_kernel_writes(pid_t process);
+bool stats_holders_kernel_has(pid_t process);
 
 /*
  * Calls `found` with the index of a source and the process for each that has
