@@ -11,7 +11,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 sys.path.insert(0, str(ROOT / "tests/launcher"))
 
-from harness import EPEMU, PYTHON, TestCase, main  # noqa: E402
+from harness import (EPEMU, PYTHON, TestCase, main,  # noqa: E402
+                     wait_until)
 
 PROGRAMS = str(HERE / "programs.py")
 CACHE = pathlib.Path(os.environ.get("EPEMU_CACHE", os.path.join(
@@ -19,7 +20,8 @@ CACHE = pathlib.Path(os.environ.get("EPEMU_CACHE", os.path.join(
     "epemu")))
 SCRIPT = 'printf "b\\na\\n" | sort; sleep 0.1 & wait; echo done'
 
-__all__ = ["CACHE", "EPEMU", "HERE", "PYTHON", "ROOT", "SCRIPT", "TraceCase", "main"]
+__all__ = ["CACHE", "EPEMU", "HERE", "PYTHON", "ROOT", "SCRIPT", "TraceCase",
+           "main", "wait_until"]
 
 
 class TraceCase(TestCase):
@@ -41,6 +43,19 @@ class TraceCase(TestCase):
         if not path.exists():
             self.lacks("brush is not built")
         return [str(path), "-c", SCRIPT]
+
+    def tokio(self, *words):
+        """A run of the tokio programs; skips without them."""
+        path = CACHE / "bin/epemu-tokio"
+        if not path.exists():
+            self.lacks("the tokio programs are not built")
+        return [str(path), *words]
+
+    def dump_of(self, pid, part):
+        """The state, once it has `part` in it."""
+        run = self.run_it([EPEMU, f"--dump={pid}"])
+        self.assertEqual((run.returncode, run.stderr), (0, ""))
+        return run.stdout if part in run.stdout else None
 
     def traced(self, argv, *options, status=0):
         """Traces a run to its end; the text of the trace. Natively first:

@@ -6,7 +6,7 @@ and summarize say what is to be said."""
 import os
 import pathlib
 
-from common import CACHE, EPEMU, HERE, TraceCase, main
+from common import EPEMU, HERE, TraceCase, main
 
 SETUP = "--trace-filter=call=epoll_create,epoll_create1,eventfd,eventfd2," \
         "epoll_ctl"
@@ -40,12 +40,6 @@ class Sequence(TraceCase):
                          run.stdout)
         return run.stdout
 
-    def tokio(self):
-        path = CACHE / "bin/epemu-tokio"
-        if not path.exists():
-            self.lacks("the tokio programs are not built")
-        return path
-
     def test_brush(self):
         path = self.recorded(self.brush(), SETUP)
         self.compared("--any-thread", str(HERE / "sequences/brush.seq"),
@@ -53,7 +47,7 @@ class Sequence(TraceCase):
 
     def test_tokio(self):
         for kind in ("ct", "mt"):
-            path = self.recorded([self.tokio(), "timers", kind], SETUP)
+            path = self.recorded(self.tokio("timers", kind), SETUP)
             self.compared(str(HERE / "sequences/tokio.seq"), path, status=0)
 
     def test_a_run_is_itself(self):

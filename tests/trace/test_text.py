@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 
-from common import EPEMU, PYTHON, TraceCase, main
+from common import EPEMU, PYTHON, TraceCase, main, wait_until
 
 LINE = re.compile(
     r"^ *\d+\.\d{6} (?P<pid>\d+)(?:/(?P<tid>\d+))? (?P<thread>.*?)  "
@@ -74,6 +74,36 @@ class Text(TraceCase):
                          ["? (ended in it)"] * 2)
         for wait in waits:
             self.assertIn("<epoll#1>", wait["args"])
+
+    def test_a_lost_wake(self):
+        """The story of docs/tracing.md: the wake-up came, and nothing did."""
+        path = os.path.join(self.folder, "trace")
+        process = self.start([EPEMU, f"--trace={path}",
+                              *self.tokio("answer-lost", "ct")])
+        self.assertIn("no answer yet", process.stdout.readline())
+
+        def lines():
+            with open(path, encoding="utf-8") as file:
+                return self.lines(file.read())
+
+        def calls_after_the_answer():
+            names = [(line["thread"], line["call"]) for line in lines()]
+            if ("answerer", "write") not in names:
+                return None
+            return names[names.index(("answerer", "write")) + 1:]
+
+        wait_until(calls_after_the_answer, "the wake-up")
+        dump = wait_until(
+            lambda: self.dump_of(process.pid, " in epoll_wait for "), "sleep")
+        self.assertRegex(dump, r"epoll#1: 2 items, .* 1 waiter\n"
+                               r"  item \d+<eventfd#1> .*\n"
+                               r"  item \d+<socket:\[\d+\]> .*\n"
+                               r"  thread .*, without a timeout\n")
+        process.terminate()
+        process.wait(60)
+        self.assertEqual(calls_after_the_answer()[-1],
+                         ("epemu-tokio", "epoll_wait"))
+        self.assertEqual(lines()[-1]["result"], "? (ended in it)")
 
     def test_identity(self):
         """One epoll under other numbers and in a child."""
