@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """What the trace tests share: a run of a program with a trace of it."""
 
+import collections
 import os
 import pathlib
+import re
 import shutil
 import sys
 import tempfile
@@ -20,8 +22,12 @@ CACHE = pathlib.Path(os.environ.get("EPEMU_CACHE", os.path.join(
     "epemu")))
 SCRIPT = 'printf "b\\na\\n" | sort; sleep 0.1 & wait; echo done'
 
-__all__ = ["CACHE", "EPEMU", "HERE", "PYTHON", "ROOT", "SCRIPT", "TraceCase",
-           "main", "wait_until"]
+__all__ = ["CACHE", "CUT_OFF", "EPEMU", "HERE", "PYTHON", "ROOT", "SCRIPT",
+           "TraceCase", "main", "wait_until"]
+
+# A call of the text trace that got no answer.
+CUT_OFF = re.compile(r" = (\? \(ended in it\)|\? ERESTARTSYS|"
+                     r"-1 EINTR .* woken by (a signal|SIG))")
 
 
 class TraceCase(TestCase):
@@ -59,12 +65,27 @@ class TraceCase(TestCase):
 
     def traced(self, argv, *options, status=0):
         """Traces a run to its end; the text of the trace. Natively first:
-        output and status must not differ."""
+        output and status must not differ. The calls that were answered are in
+        self.answered, by name."""
         path = os.path.join(self.folder, "trace")
+        log = os.path.join(self.folder, "log")
         native = self.run_it(argv)
         self.assertEqual(native.returncode, status, native.stderr)
-        ours = self.run_it([EPEMU, f"--trace={path}", *options, *argv])
+        ours = self.run_it([EPEMU, "-v", "-o", log, f"--trace={path}",
+                            *options, *argv])
         self.assertEqual((ours.returncode, ours.stdout, ours.stderr),
                          (native.returncode, native.stdout, native.stderr))
+        with open(log, encoding="utf-8") as file:
+            self.answered = {
+                match[1]: int(match[2]) for match in re.finditer(
+                    r"^epemu: ([a-z0-9_]+) (\d+)(?: \(\d+ failed\))?$",
+                    file.read(), re.MULTILINE)}
+        self.assertEqual(self.answered.pop("total"),
+                         sum(self.answered.values()))
         with open(path, encoding="utf-8") as file:
             return file.read()
+
+    def assert_all(self, names):
+        """Every call that was answered is in the trace, and only once; those
+        that signals or the end cut off were left out of `names`."""
+        self.assertEqual(dict(collections.Counter(names)), self.answered)

@@ -37,8 +37,11 @@ class Json(TraceCase):
             self.assertLessEqual(call["start_ns"], call["end_ns"])
         return calls
 
-    def traced_calls(self, argv, **more):
-        return self.calls(self.traced(argv, "--trace-format=json", **more))
+    def traced_calls(self, argv):
+        calls = self.calls(self.traced(argv, "--trace-format=json"))
+        self.assert_all(call["call"] for call in calls
+                        if call["ended"] not in ("gone", "interrupted"))
+        return calls
 
     def test_the_schema_refuses(self):
         for line in ({"type": "call"}, {"type": "end"}, {},

@@ -7,7 +7,7 @@ import json
 import os
 import signal
 
-from common import EPEMU, TraceCase, main
+from common import CUT_OFF, EPEMU, TraceCase, main
 
 
 class Perfetto(TraceCase):
@@ -43,7 +43,10 @@ class Perfetto(TraceCase):
                         for low, high in slices[end["tid"]]), end)
 
     def traced_events(self, argv):
-        return self.events(self.traced(argv, "--trace-format=perfetto"))
+        events = self.events(self.traced(argv, "--trace-format=perfetto"))
+        self.assert_all(event["name"] for event in events["X"]
+                        if not CUT_OFF.search(event["args"]["call"]))
+        return events
 
     def test_brush(self):
         events = self.traced_events(self.brush())

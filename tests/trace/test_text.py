@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 
-from common import EPEMU, PYTHON, TraceCase, main, wait_until
+from common import CUT_OFF, EPEMU, PYTHON, TraceCase, main, wait_until
 
 LINE = re.compile(
     r"^ *\d+\.\d{6} (?P<pid>\d+)(?:/(?P<tid>\d+))? (?P<thread>.*?)  "
@@ -25,8 +25,15 @@ class Text(TraceCase):
             found.append(match)
         return found
 
+    def all_lines(self, argv):
+        """The lines of a run, one for each call."""
+        lines = self.lines(self.traced(argv))
+        self.assert_all(line["call"] for line in lines
+                        if not CUT_OFF.search(line[0]))
+        return lines
+
     def test_brush(self):
-        lines = self.lines(self.traced(self.brush()))
+        lines = self.all_lines(self.brush())
         self.assertEqual(lines[0]["call"], "epoll_create1")
         self.assertEqual(lines[0]["args"], "EPOLL_CLOEXEC")
         self.assertRegex(lines[0]["result"], r"^\d+<epoll#1>$")
@@ -39,7 +46,7 @@ class Text(TraceCase):
                             for line in lines))
 
     def test_causes(self):
-        lines = self.lines(self.traced(self.program("causes")))
+        lines = self.all_lines(self.program("causes"))
         notes = [line["notes"] for line in lines
                  if line["call"] == "epoll_wait"]
         self.assertRegex(notes[0], r"^ woken by eventfd#1 write in thread "
@@ -57,6 +64,19 @@ class Text(TraceCase):
         self.assertRegex(notes[-2],
                          r"^ woken by epoll_ctl in thread \d+ ")
         self.assertRegex(notes[-1], "; 1 left ready$")
+
+    def test_64_threads(self):
+        lines = self.all_lines(self.program("threads", "64"))
+        waits = [line for line in lines if line["call"] == "epoll_wait"]
+        self.assertEqual(len({line["tid"] for line in waits}), 64)
+        self.assertEqual({line["result"] for line in waits}, {"1"})
+
+    def test_200_children(self):
+        lines = self.all_lines(self.program("forks", "200"))
+        writes = [line for line in lines if line["call"] == "write"]
+        self.assertEqual(len({line["pid"] for line in writes}), 200)
+        for line in writes:
+            self.assertIn("<eventfd#1 count=", line["args"])
 
     def test_killed_in_mid_call(self):
         path = os.path.join(self.folder, "trace")
@@ -143,24 +163,30 @@ class Text(TraceCase):
                 self.traced(argv, f"--trace-since-exec={name}"))
             self.assertEqual(len(lines), count, name)
 
-    def check_given_up(self, target, reason, **more):
+    def check_given_up(self, form, target, reason):
+        """One message, and the program is unharmed."""
         run = self.run_it([EPEMU, f"--trace={target}",
-                           *self.program("busy", "50")], **more)
+                           f"--trace-format={form}",
+                           *self.program("busy", "50")])
         self.assertEqual((run.returncode, run.stdout), (0, "done\n"))
-        self.assertEqual(run.stderr.count("epemu: "), 1)
-        self.assertIn(f"cannot write the trace to '{target}': {reason}; "
-                      "the program goes on without it", run.stderr)
+        self.assertEqual(
+            run.stderr, f"epemu: cannot write the trace to '{target}': "
+            f"{reason}; the program goes on without it\n")
 
     def test_full_disk(self):
-        self.check_given_up("/dev/full", "No space left on device")
+        for form in ("text", "json", "perfetto"):
+            with self.subTest(form):
+                self.check_given_up(form, "/dev/full",
+                                    "No space left on device")
 
     def test_closed_pipe(self):
-        path = os.path.join(self.folder, "pipe")
-        os.mkfifo(path)
-        reader = subprocess.Popen(["head", "-n", "3", path],
-                                  stdout=subprocess.DEVNULL)
-        self.addCleanup(reader.wait)
-        self.check_given_up(path, "Broken pipe")
+        for form in ("text", "json", "perfetto"):
+            with self.subTest(form):
+                path = os.path.join(self.folder, form)
+                os.mkfifo(path)
+                with subprocess.Popen(["head", "-n", "3", path],
+                                      stdout=subprocess.DEVNULL):
+                    self.check_given_up(form, path, "Broken pipe")
 
     def test_mistakes(self):
         for options, text in (
