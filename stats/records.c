@@ -10,19 +10,11 @@
 
 #include <stdlib.h>
 
-static struct stats_object *find(
-	const struct stats_objects *objects, uint64_t number)
-{
-	struct stats_link *link = stats_table_find(&objects->living, number);
-
-	return link ? emu_container_of(link, struct stats_object, by_number)
-		    : NULL;
-}
-
 struct stats_epoll *stats_epoll_numbered(
 	const struct stats_tally *tally, uint64_t number)
 {
-	struct stats_object *object = find(&tally->epolls, number);
+	struct stats_object *object =
+		emu_table_get(&tally->epolls.living, number);
 
 	return object ? emu_container_of(object, struct stats_epoll, object)
 		      : NULL;
@@ -31,7 +23,8 @@ struct stats_epoll *stats_epoll_numbered(
 struct stats_eventfd *stats_eventfd_numbered(
 	const struct stats_tally *tally, uint64_t number)
 {
-	struct stats_object *object = find(&tally->eventfds, number);
+	struct stats_object *object =
+		emu_table_get(&tally->eventfds.living, number);
 
 	return object ? emu_container_of(object, struct stats_eventfd, object)
 		      : NULL;
@@ -44,8 +37,7 @@ static bool take_up(struct stats_objects *objects, struct stats_object *record,
 	record->number = number;
 	emu_list_init(&record->gone_link);
 	objects->made++;
-	return stats_table_put(&objects->living, &record->by_number, number) ==
-	       0;
+	return emu_table_set(&objects->living, number, record) == 0;
 }
 
 static bool epoll_made(
@@ -59,8 +51,8 @@ static bool epoll_made(
 		free(epoll);
 		return false;
 	}
-	return stats_table_put(&tally->by_engine, &epoll->by_engine,
-		       (uintptr_t)object->epoll) == 0;
+	return emu_table_set(
+		       &tally->by_engine, (uintptr_t)object->epoll, epoll) == 0;
 }
 
 static bool eventfd_made(
@@ -146,16 +138,15 @@ static struct stats_object *remember(
 static void epoll_gone(
 	struct stats_tally *tally, const struct emu_object *object)
 {
-	struct stats_link *link =
-		stats_table_take(&tally->epolls.living, object->number);
+	struct stats_object *record =
+		emu_table_take(&tally->epolls.living, object->number);
 	struct stats_object *least;
 	struct stats_epoll *epoll;
 
-	if (!link)
+	if (!record)
 		return;
-	stats_table_take(&tally->by_engine, (uintptr_t)object->epoll);
-	least = remember(&tally->epolls,
-		emu_container_of(link, struct stats_object, by_number));
+	emu_table_take(&tally->by_engine, (uintptr_t)object->epoll);
+	least = remember(&tally->epolls, record);
 	if (!least)
 		return;
 	epoll = emu_container_of(least, struct stats_epoll, object);
@@ -166,15 +157,14 @@ static void epoll_gone(
 static void eventfd_gone(
 	struct stats_tally *tally, const struct emu_object *object)
 {
-	struct stats_link *link =
-		stats_table_take(&tally->eventfds.living, object->number);
+	struct stats_object *record =
+		emu_table_take(&tally->eventfds.living, object->number);
 	struct stats_object *least;
 	struct stats_eventfd *eventfd;
 
-	if (!link)
+	if (!record)
 		return;
-	least = remember(&tally->eventfds,
-		emu_container_of(link, struct stats_object, by_number));
+	least = remember(&tally->eventfds, record);
 	if (!least)
 		return;
 	eventfd = emu_container_of(least, struct stats_eventfd, object);
@@ -206,22 +196,33 @@ static int by_uses(const void *left, const void *right)
 	return a > b ? -1 : a < b;
 }
 
+struct list {
+	struct stats_object **all;
+	size_t count;
+};
+
+static void add_to_list(void *ctx, void *record)
+{
+	struct list *list = ctx;
+
+	list->all[list->count++] = record;
+}
+
 struct stats_object **stats_records_sorted(
 	const struct stats_objects *objects, size_t *count, size_t *shown)
 {
 	size_t room = objects->living.count + objects->gone_count;
 	struct stats_object **sorted =
 		calloc(room ? room : 1, sizeof(struct stats_object *));
-	struct stats_link *link = NULL;
+	struct list list = {.all = sorted};
 	struct emu_list *pos;
 
 	*count = 0;
 	*shown = 0;
 	if (!sorted)
 		return NULL;
-	while ((link = stats_table_next(&objects->living, link)))
-		sorted[(*count)++] =
-			emu_container_of(link, struct stats_object, by_number);
+	emu_table_each(&objects->living, add_to_list, &list);
+	*count = list.count;
 	emu_list_for_each (pos, &objects->gone)
 		sorted[(*count)++] =
 			emu_container_of(pos, struct stats_object, gone_link);

@@ -22,7 +22,6 @@
 #include "stats/records.h"
 
 struct thread {
-	struct stats_link link; /* by tid */
 	uint64_t mark_ns;
 	uint64_t busy_ns, asleep_ns;
 	uint64_t woken_ns; /* 0: by nobody since it last fell asleep */
@@ -37,14 +36,12 @@ static struct thread *thread_of(
 	struct stats_tally *tally, const struct emu_call *call)
 {
 	uint64_t tid = (uint64_t)call->thread->tid;
-	struct stats_link *link = stats_table_find(&tally->threads, tid);
-	struct thread *thread;
+	struct thread *thread = emu_table_get(&tally->threads, tid);
 
-	if (link)
-		return emu_container_of(link, struct thread, link);
+	if (thread)
+		return thread;
 	thread = calloc(1, sizeof(*thread));
-	if (thread &&
-		stats_table_put(&tally->threads, &thread->link, tid) < 0) {
+	if (thread && emu_table_set(&tally->threads, tid, thread) < 0) {
 		free(thread);
 		thread = NULL;
 	}
@@ -71,7 +68,6 @@ static void received(void *ctx, const struct emu_call *call, uint64_t at_ns)
 	if (!thread)
 		return;
 	*thread = (struct thread){
-		.link = thread->link,
 		.mark_ns = at_ns,
 		.cut_off = thread->cut_off,
 	};
@@ -252,19 +248,15 @@ static void queued(void *ctx, const struct emu_epoll *engine,
 	uint64_t at_ns)
 {
 	struct stats_tally *tally = ctx;
-	struct stats_link *link =
-		stats_table_find(&tally->by_engine, (uintptr_t)engine);
-	struct stats_epoll *epoll;
+	struct stats_epoll *epoll =
+		emu_table_get(&tally->by_engine, (uintptr_t)engine);
 	uint64_t length = (uint64_t)emu_epoll_queued(engine);
 
 	(void)item;
 	(void)at_ns;
 	if (cause->eventfd)
 		was_news(tally, cause->eventfd);
-	if (!link)
-		return;
-	epoll = emu_container_of(link, struct stats_epoll, by_engine);
-	if (length > epoll->longest_ready)
+	if (epoll && length > epoll->longest_ready)
 		epoll->longest_ready = length;
 }
 
@@ -295,11 +287,8 @@ static void counter(void *ctx, const struct emu_object *object,
 static void thread_gone(void *ctx, struct emu_thread *thread)
 {
 	struct stats_tally *tally = ctx;
-	struct stats_link *link =
-		stats_table_take(&tally->threads, (uint64_t)thread->tid);
 
-	if (link)
-		free(emu_container_of(link, struct thread, link));
+	free(emu_table_take(&tally->threads, (uint64_t)thread->tid));
 }
 
 struct stats_tally *stats_tally_create(struct emu_intercept *intercept)
@@ -348,18 +337,12 @@ static void free_objects(struct stats_tally *tally)
 
 void stats_tally_destroy(struct stats_tally *tally)
 {
-	struct stats_link *link;
-
 	if (!tally)
 		return;
 	free_objects(tally);
-	while ((link = stats_table_next(&tally->threads, NULL))) {
-		stats_table_take(&tally->threads, link->key);
-		free(emu_container_of(link, struct thread, link));
-	}
-	stats_table_finish(&tally->threads);
-	stats_table_finish(&tally->by_engine);
-	stats_table_finish(&tally->epolls.living);
-	stats_table_finish(&tally->eventfds.living);
+	emu_table_free(&tally->threads);
+	emu_table_clear(&tally->by_engine, NULL, NULL);
+	emu_table_clear(&tally->epolls.living, NULL, NULL);
+	emu_table_clear(&tally->eventfds.living, NULL, NULL);
 	free(tally);
 }

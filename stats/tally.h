@@ -14,8 +14,8 @@
 #include "emu/calls.h"
 #include "emu/list.h"
 #include "emu/observer.h"
+#include "emu/table.h"
 #include "stats/histogram.h"
-#include "stats/table.h"
 
 enum {
 	/* So many objects of a kind that are gone are remembered one by one. */
@@ -34,8 +34,7 @@ struct stats_call {
 
 /* What every object's record begins with. */
 struct stats_object {
-	struct stats_link by_number; /* while it lives */
-	struct emu_list gone_link; /* then */
+	struct emu_list gone_link; /* once it is gone */
 	uint64_t number; /* 0: the sum of several */
 	bool gone;
 	uint64_t uses; /* the calls on it: how busy it is */
@@ -43,7 +42,6 @@ struct stats_object {
 
 struct stats_epoll {
 	struct stats_object object;
-	struct stats_link by_engine;
 	uint64_t items_most; /* at once */
 	uint64_t added, modified, deleted;
 	uint64_t waits; /* that ended, and not by an error */
@@ -73,7 +71,7 @@ struct stats_eventfd {
 
 /* The objects of one kind. */
 struct stats_objects {
-	struct stats_table living; /* by number */
+	struct emu_table living; /* by number */
 	struct emu_list gone; /* at most STATS_MOST_GONE */
 	size_t gone_count;
 	uint64_t made;
@@ -87,8 +85,8 @@ struct stats_tally {
 	struct stats_objects epolls, eventfds;
 	struct stats_epoll other_epolls; /* the sum of those merged */
 	struct stats_eventfd other_eventfds;
-	struct stats_table by_engine;
-	struct stats_table threads;
+	struct emu_table by_engine;
+	struct emu_table threads;
 	bool incomplete; /* there was no memory for a record */
 };
 

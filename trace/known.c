@@ -18,7 +18,7 @@
 /* An emulated epoll. */
 struct epoll {
 	uint64_t number;
-	struct trace_table items; /* struct trace_fd by descriptor */
+	struct emu_table items; /* struct trace_fd by descriptor */
 };
 
 /* An emulated eventfd. */
@@ -33,7 +33,7 @@ struct trace_thread *trace_known_thread(
 	struct trace_known *known, struct emu_thread *of)
 {
 	struct trace_thread *thread =
-		trace_table_get(&known->threads, (uint64_t)of->tid);
+		emu_table_get(&known->threads, (uint64_t)of->tid);
 
 	if (thread)
 		return thread;
@@ -43,7 +43,7 @@ struct trace_thread *trace_known_thread(
 	thread->tid = of->tid;
 	thread->pid = emu_target_process(of);
 	emu_list_init(&thread->open);
-	if (trace_table_set(&known->threads, (uint64_t)of->tid, thread) < 0) {
+	if (emu_table_set(&known->threads, (uint64_t)of->tid, thread) < 0) {
 		free(thread);
 		return NULL;
 	}
@@ -54,19 +54,19 @@ struct trace_thread *trace_known_thread(
 struct trace_thread *trace_known_take_thread(
 	struct trace_known *known, const struct emu_thread *of)
 {
-	return trace_table_take(&known->threads, (uint64_t)of->tid);
+	return emu_table_take(&known->threads, (uint64_t)of->tid);
 }
 
 static struct epoll *epoll_of(
 	const struct trace_known *known, const struct emu_epoll *epoll)
 {
-	return trace_table_get(&known->epolls, (uint64_t)(uintptr_t)epoll);
+	return emu_table_get(&known->epolls, (uint64_t)(uintptr_t)epoll);
 }
 
 static struct eventfd *eventfd_of(
 	const struct trace_known *known, uint64_t number)
 {
-	return number ? trace_table_get(&known->eventfds, number) : NULL;
+	return number ? emu_table_get(&known->eventfds, number) : NULL;
 }
 
 static void made_eventfd(struct trace_known *known,
@@ -78,7 +78,7 @@ static void made_eventfd(struct trace_known *known,
 		return;
 	eventfd->count = (uint32_t)call->args[0];
 	eventfd->semaphore = emu_eventfd_is_semaphore(object->eventfd);
-	if (trace_table_set(&known->eventfds, object->number, eventfd) < 0)
+	if (emu_table_set(&known->eventfds, object->number, eventfd) < 0)
 		free(eventfd);
 }
 
@@ -95,15 +95,9 @@ void trace_known_made(struct trace_known *known,
 	if (!epoll)
 		return;
 	epoll->number = object->number;
-	if (trace_table_set(&known->epolls, (uint64_t)(uintptr_t)object->epoll,
+	if (emu_table_set(&known->epolls, (uint64_t)(uintptr_t)object->epoll,
 		    epoll) < 0)
 		free(epoll);
-}
-
-static void free_value(void *ctx, void *value)
-{
-	(void)ctx;
-	free(value);
 }
 
 static void free_epoll(void *ctx, void *value)
@@ -111,7 +105,7 @@ static void free_epoll(void *ctx, void *value)
 	struct epoll *epoll = value;
 
 	(void)ctx;
-	trace_table_clear(&epoll->items, free_value, NULL);
+	emu_table_free(&epoll->items);
 	free(epoll);
 }
 
@@ -121,10 +115,10 @@ void trace_known_gone(
 	void *value;
 
 	if (object->kind == EMU_KIND_EVENTFD) {
-		free(trace_table_take(&known->eventfds, object->number));
+		free(emu_table_take(&known->eventfds, object->number));
 		return;
 	}
-	value = trace_table_take(
+	value = emu_table_take(
 		&known->epolls, (uint64_t)(uintptr_t)object->epoll);
 	if (value)
 		free_epoll(NULL, value);
@@ -143,7 +137,7 @@ const struct trace_fd *trace_known_item(
 {
 	const struct epoll *found = epoll_of(known, epoll);
 
-	return found ? trace_table_get(&found->items, (uint64_t)fd) : NULL;
+	return found ? emu_table_get(&found->items, (uint64_t)fd) : NULL;
 }
 
 void trace_known_set_item(struct trace_known *known,
@@ -155,12 +149,12 @@ void trace_known_set_item(struct trace_known *known,
 
 	if (!found)
 		return;
-	free(trace_table_take(&found->items, key));
+	free(emu_table_take(&found->items, key));
 	copy = gone ? NULL : malloc(sizeof(*copy));
 	if (!copy)
 		return;
 	*copy = *item;
-	if (trace_table_set(&found->items, key, copy) < 0)
+	if (emu_table_set(&found->items, key, copy) < 0)
 		free(copy);
 }
 
@@ -255,7 +249,7 @@ void trace_known_cause(struct trace_known *known, struct trace_cause *to,
 
 void trace_known_clear(struct trace_known *known)
 {
-	trace_table_clear(&known->threads, free_value, NULL);
-	trace_table_clear(&known->epolls, free_epoll, NULL);
-	trace_table_clear(&known->eventfds, free_value, NULL);
+	emu_table_free(&known->threads);
+	emu_table_clear(&known->epolls, free_epoll, NULL);
+	emu_table_free(&known->eventfds);
 }

@@ -3,8 +3,8 @@
 #ifndef TRACE_KNOWN_H
 #define TRACE_KNOWN_H
 
+#include "emu/table.h"
 #include "trace/call.h"
-#include "trace/table.h"
 
 struct trace_thread {
 	pid_t pid;
@@ -15,9 +15,9 @@ struct trace_thread {
 
 /* All zero is a good start. */
 struct trace_known {
-	struct trace_table threads; /* by thread id */
-	struct trace_table epolls; /* by address of the instance */
-	struct trace_table eventfds; /* by number */
+	struct emu_table threads; /* by thread id */
+	struct emu_table epolls; /* by address of the instance */
+	struct emu_table eventfds; /* by number */
 };
 
 /* Takes up the thread if it is new. NULL when there is no memory. */

@@ -15,8 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "emu/table.h"
 #include "trace/decode.h"
-#include "trace/table.h"
 #include "trace/text.h"
 
 struct perfetto_sink {
@@ -25,7 +25,7 @@ struct perfetto_sink {
 	uint64_t start_ns;
 	uint64_t flows;
 	bool begun; /* an event was written */
-	struct trace_table threads; /* names by thread id */
+	struct emu_table threads; /* names by thread id */
 };
 
 static void put(struct json_object *to, const char *key, struct json_object *it)
@@ -93,13 +93,13 @@ static void write_name(struct perfetto_sink *sink, const char *what, pid_t pid,
 static void name_track(
 	struct perfetto_sink *sink, pid_t pid, pid_t tid, const char *name)
 {
-	char *known = trace_table_get(&sink->threads, (uint64_t)tid);
+	char *known = emu_table_get(&sink->threads, (uint64_t)tid);
 
 	if (known && strcmp(known, name) == 0)
 		return;
-	free(trace_table_take(&sink->threads, (uint64_t)tid));
+	free(emu_table_take(&sink->threads, (uint64_t)tid));
 	known = strdup(name);
-	if (!known || trace_table_set(&sink->threads, (uint64_t)tid, known) < 0)
+	if (!known || emu_table_set(&sink->threads, (uint64_t)tid, known) < 0)
 		free(known);
 	if (pid == tid)
 		write_name(sink, "process_name", pid, tid, name);
@@ -174,18 +174,12 @@ static void write_value(void *ctx, const struct trace_value *value)
 	write_event(sink, event);
 }
 
-static void free_value(void *ctx, void *value)
-{
-	(void)ctx;
-	free(value);
-}
-
 static void finish(void *ctx)
 {
 	struct perfetto_sink *sink = ctx;
 
 	trace_out_write(&sink->out, "\n]\n", 3);
-	trace_table_clear(&sink->threads, free_value, NULL);
+	emu_table_free(&sink->threads);
 	free(sink);
 }
 

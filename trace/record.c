@@ -16,8 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "emu/table.h"
 #include "trace/decode.h"
-#include "trace/table.h"
 
 #define LINE (TRACE_EVENTS * 256 + 1024)
 
@@ -32,8 +32,8 @@ struct record_sink {
 	struct trace_sink sink;
 	struct trace_out out;
 	struct ordinal *ordinals;
-	struct trace_table threads; /* names by thread id */
-	struct trace_table items; /* names by epoll and descriptor */
+	struct emu_table threads; /* names by thread id */
+	struct emu_table items; /* names by epoll and descriptor */
 	char line[LINE];
 };
 
@@ -67,20 +67,20 @@ static const char *thread_name(
 {
 	uint64_t key = (uint64_t)call->tid;
 	char name[TRACE_COMM];
-	char *known = trace_table_get(&sink->threads, key);
+	char *known = emu_table_get(&sink->threads, key);
 	size_t length = strlen(call->thread);
 
 	if (known && strncmp(known, call->thread, length) == 0 &&
 		known[length] == '#')
 		return known;
-	free(trace_table_take(&sink->threads, key));
+	free(emu_table_take(&sink->threads, key));
 	memcpy(name, call->thread, sizeof(name));
 	for (size_t i = 0; i < length; i++) {
 		if (name[i] == ' ' || name[i] == '#')
 			name[i] = '_';
 	}
 	known = number(sink, length ? name : "?");
-	if (!known || trace_table_set(&sink->threads, key, known) < 0) {
+	if (!known || emu_table_set(&sink->threads, key, known) < 0) {
 		free(known);
 		return "?";
 	}
@@ -109,7 +109,7 @@ static const char *item_name(struct record_sink *sink,
 	const struct trace_call *call, const struct trace_fd *fd)
 {
 	const char *name =
-		trace_table_get(&sink->items, item_key(call, fd->number));
+		emu_table_get(&sink->items, item_key(call, fd->number));
 
 	return name ? name : "?";
 }
@@ -124,9 +124,9 @@ static void name_item(struct record_sink *sink, const struct trace_call *call)
 	char *name;
 
 	kind_of(kind, sizeof(kind), call->item.name);
-	free(trace_table_take(&sink->items, key));
+	free(emu_table_take(&sink->items, key));
 	name = emulated ? strdup(call->item.name) : number(sink, kind);
-	if (!name || trace_table_set(&sink->items, key, name) < 0)
+	if (!name || emu_table_set(&sink->items, key, name) < 0)
 		free(name);
 }
 
@@ -145,7 +145,7 @@ static void add_ctl(struct record_sink *sink, struct trace_text *text,
 		trace_add(text, ", ");
 		trace_add_events(text, call->event.events);
 	} else if (call->result == 0) {
-		free(trace_table_take(
+		free(emu_table_take(
 			&sink->items, item_key(call, call->item.number)));
 	}
 }
@@ -229,12 +229,6 @@ static void write_call(void *ctx, const struct trace_call *call)
 	trace_out_write(&sink->out, sink->line, text.size + 1);
 }
 
-static void free_value(void *ctx, void *value)
-{
-	(void)ctx;
-	free(value);
-}
-
 static void finish(void *ctx)
 {
 	struct record_sink *sink = ctx;
@@ -244,8 +238,8 @@ static void finish(void *ctx)
 		sink->ordinals = ordinal->next;
 		free(ordinal);
 	}
-	trace_table_clear(&sink->threads, free_value, NULL);
-	trace_table_clear(&sink->items, free_value, NULL);
+	emu_table_free(&sink->threads);
+	emu_table_free(&sink->items);
 	free(sink);
 }
 

@@ -427,7 +427,7 @@ void trace_finish(struct trace *trace)
 {
 	struct trace_sink *next;
 
-	trace_table_each(&trace->known.threads, end_thread, trace);
+	emu_table_each(&trace->known.threads, end_thread, trace);
 	for (; trace->sinks; trace->sinks = next) {
 		next = trace->sinks->next;
 		trace->sinks->finish(trace->sinks->ctx);

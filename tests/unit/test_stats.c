@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the statistics are kept in: the histogram against sorted values, the
- * table against an array.
+ * The histogram of the statistics, against sorted values.
  */
 #include <stdlib.h>
 
 #include "fake.h"
 #include "stats/histogram.h"
-#include "stats/table.h"
 
-enum { VALUES = 5000, KEYS = 700, STEPS = 20000 };
+enum { VALUES = 5000 };
 
 static int ascending(const void *left, const void *right)
 {
@@ -98,51 +96,6 @@ START_TEST(what_is_too_great_is_counted_last)
 }
 END_TEST
 
-/* How many the walk comes by; each must be known, and none come twice. */
-static size_t walk(const struct stats_table *table, const bool *in)
-{
-	bool seen[KEYS] = {false};
-	struct stats_link *link = NULL;
-	size_t count = 0;
-
-	while ((link = stats_table_next(table, link))) {
-		ck_assert(in[link->key] && !seen[link->key]);
-		seen[link->key] = true;
-		count++;
-	}
-	return count;
-}
-
-START_TEST(random_steps_agree_with_an_array)
-{
-	static struct stats_link links[KEYS];
-	struct stats_table table = {0};
-	bool in[KEYS] = {false};
-	size_t count = 0;
-
-	srandom((unsigned int)_i);
-	ck_assert_ptr_null(stats_table_find(&table, 0));
-	ck_assert_ptr_null(stats_table_take(&table, 0));
-	ck_assert_ptr_null(stats_table_next(&table, NULL));
-	for (int step = 0; step < STEPS; step++) {
-		int key = (int)(random() % KEYS);
-		struct stats_link *wanted = in[key] ? &links[key] : NULL;
-
-		ck_assert_ptr_eq(stats_table_find(&table, key), wanted);
-		if (!in[key])
-			ck_assert_int_eq(
-				stats_table_put(&table, &links[key], key), 0);
-		else
-			ck_assert_ptr_eq(stats_table_take(&table, key), wanted);
-		count += in[key] ? (size_t)-1 : 1;
-		in[key] = !in[key];
-		ck_assert_uint_eq(table.count, count);
-	}
-	ck_assert_uint_eq(walk(&table, in), count);
-	stats_table_finish(&table);
-}
-END_TEST
-
 int main(void)
 {
 	Suite *suite = suite_create("stats");
@@ -153,6 +106,5 @@ int main(void)
 	tcase_add_loop_test(tcase, percentiles_are_right_to_an_eighth, 0, 5);
 	tcase_add_test(tcase, merged_is_as_added);
 	tcase_add_test(tcase, what_is_too_great_is_counted_last);
-	tcase_add_loop_test(tcase, random_steps_agree_with_an_array, 0, 3);
 	return fake_run_suite(suite);
 }

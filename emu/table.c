@@ -1,25 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A hash table with open addressing: what the trace knows of each thread and
- * each object, found once or twice a call. It doubles when two thirds full.
+ * A hash table with open addressing: what the trace and the statistics know of
+ * each thread and each object, found once or twice a call. It doubles when two
+ * thirds full, and does not shrink.
  * A slot that is taken out is closed by moving up what follows, so that there
  * are no marks of deleted ones to step over.
  */
-#include "trace/table.h"
+#include "table.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 #define FIRST_ROOM 64
 
-static size_t home(const struct trace_table *table, uint64_t key)
+static size_t home(const struct emu_table *table, uint64_t key)
 {
 	return (size_t)((key * 0x9e3779b97f4a7c15ull) >> 20) &
 	       (table->room - 1);
 }
 
 /* The slot of the key, or the free one where it would go. */
-static struct trace_slot *find(const struct trace_table *table, uint64_t key)
+static struct emu_slot *find(const struct emu_table *table, uint64_t key)
 {
 	size_t at = home(table, key);
 
@@ -28,14 +29,14 @@ static struct trace_slot *find(const struct trace_table *table, uint64_t key)
 	return &table->slots[at];
 }
 
-void *trace_table_get(const struct trace_table *table, uint64_t key)
+void *emu_table_get(const struct emu_table *table, uint64_t key)
 {
 	return table->room ? find(table, key)->value : NULL;
 }
 
-static int grow(struct trace_table *table)
+static int grow(struct emu_table *table)
 {
-	struct trace_table bigger = {
+	struct emu_table bigger = {
 		.room = table->room ? table->room * 2 : FIRST_ROOM,
 		.count = table->count,
 	};
@@ -52,23 +53,23 @@ static int grow(struct trace_table *table)
 	return 0;
 }
 
-int trace_table_set(struct trace_table *table, uint64_t key, void *value)
+int emu_table_set(struct emu_table *table, uint64_t key, void *value)
 {
-	struct trace_slot *slot;
+	struct emu_slot *slot;
 
 	if (table->count * 3 >= table->room * 2 && grow(table) < 0)
 		return -ENOMEM;
 	slot = find(table, key);
 	if (!slot->value)
 		table->count++;
-	*slot = (struct trace_slot){key, value};
+	*slot = (struct emu_slot){key, value};
 	return 0;
 }
 
-void *trace_table_take(struct trace_table *table, uint64_t key)
+void *emu_table_take(struct emu_table *table, uint64_t key)
 {
-	struct trace_slot *slot;
-	struct trace_slot moved;
+	struct emu_slot *slot;
+	struct emu_slot moved;
 	void *value;
 	size_t at;
 
@@ -90,7 +91,7 @@ void *trace_table_take(struct trace_table *table, uint64_t key)
 	return value;
 }
 
-void trace_table_each(const struct trace_table *table,
+void emu_table_each(const struct emu_table *table,
 	void (*visit)(void *ctx, void *value), void *ctx)
 {
 	for (size_t i = 0; i < table->room; i++) {
@@ -99,10 +100,22 @@ void trace_table_each(const struct trace_table *table,
 	}
 }
 
-void trace_table_clear(struct trace_table *table,
+void emu_table_clear(struct emu_table *table,
 	void (*visit)(void *ctx, void *value), void *ctx)
 {
-	trace_table_each(table, visit, ctx);
+	if (visit)
+		emu_table_each(table, visit, ctx);
 	free(table->slots);
-	*table = (struct trace_table){NULL, 0, 0};
+	*table = (struct emu_table){NULL, 0, 0};
+}
+
+static void free_value(void *ctx, void *value)
+{
+	(void)ctx;
+	free(value);
+}
+
+void emu_table_free(struct emu_table *table)
+{
+	emu_table_clear(table, free_value, NULL);
 }
