@@ -89,8 +89,7 @@ static void classify(const struct stats_waits *waits,
 		item->source.kind = STATS_SOURCE_EPOLL;
 		item->nested = view->number;
 	} else if (view->file == EMU_VIEW_EVENTFD) {
-		item->outside = stats_holders_eventfd(view->process, view->fd,
-					&item->source) < 0;
+		item->source.kind = STATS_SOURCE_EVENTFD;
 	} else {
 		item->outside =
 			!stats_holders_parse(view->name, &item->source) ||
@@ -209,16 +208,30 @@ static bool add_epoll(struct walk *walk, uint64_t number)
 	return true;
 }
 
+static bool add_eventfd(struct walk *walk, pid_t process, int fd)
+{
+	struct stats_source source;
+
+	return stats_holders_eventfd(process, fd, &source) == 0 &&
+	       add(walk, &source);
+}
+
 static bool add_item(struct walk *walk, const struct item *item)
 {
+	const struct stats_source *source = &item->source;
+
 	if (item->outside)
 		return false;
-	if (item->source.kind == STATS_SOURCE_SOCKET)
-		return add_socket(walk, &item->source);
-	if (item->source.kind == STATS_SOURCE_EPOLL &&
-		!add_epoll(walk, item->nested))
-		return false;
-	return add(walk, &item->source);
+	switch (source->kind) {
+	case STATS_SOURCE_EVENTFD:
+		return add_eventfd(walk, source->process, source->fd);
+	case STATS_SOURCE_SOCKET:
+		return add_socket(walk, source);
+	case STATS_SOURCE_EPOLL:
+		return add_epoll(walk, item->nested) && add(walk, source);
+	default:
+		return add(walk, source);
+	}
 }
 
 static bool add_items(struct walk *walk, uint64_t epoll)
@@ -242,8 +255,7 @@ static bool add_waited(struct walk *walk, const struct stats_waiter *waiter)
 
 	if (waiter->epoll)
 		return add_epoll(walk, waiter->epoll) && add(walk, &source);
-	return stats_holders_eventfd(source.process, source.fd, &source) == 0 &&
-	       add(walk, &source);
+	return add_eventfd(walk, source.process, source.fd);
 }
 
 bool stats_waits_sources(
