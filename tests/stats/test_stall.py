@@ -92,12 +92,16 @@ os.wait()
     # Each of two processes waits for the other.
     "group": """
 one, other = os.pipe(), os.pipe()
-if os.fork() == 0:
+child = os.fork()
+if child == 0:
     one, other = other, one
 os.close(one[1])
 os.close(other[0])
 epoll = select.epoll()
 epoll.register(one[0], select.EPOLLIN)
+if child == 0:
+    epoll.poll()
+    os._exit(0)
 """,
 }
 
