@@ -404,15 +404,14 @@ epoll.poll()
              "        while True:\n"
              "            function()\n"
              "    threading.Thread(target=run, daemon=True).start()\n"
-             "def write():\n"
-             "    time.sleep(0.005)\n"
-             "    os.write(other, b'ab')\n"
-             "forever(epoll.poll)\n"
-             "forever(write)\n"
-             "end = time.monotonic() + 4\n"
-             "while time.monotonic() < end:\n"
+             "def work():\n"
              "    epoll.poll()\n"
              "    os.read(pipe, 1)\n"
+             "forever(epoll.poll)\n"
+             "forever(work)\n"
+             "for _ in range(800):\n"
+             "    time.sleep(0.005)\n"
+             "    os.write(other, b'ab')\n"
              "os._exit(0)\n"])
         self.assertEqual((result.returncode, result.stderr), (0, ""))
         self.assertEqual(self.messages(), "")
