@@ -152,7 +152,7 @@ static void watch_ready(struct emu_source *source, uint32_t events)
 	if (watch->set->stirred)
 		watch->set->stirred(watch->set, watch);
 	/* Such a file reports its change to the first who polls, and that was
-	 * the main loop just now. */
+	 * the loop just now. */
 	if (watch->source.forgets)
 		watch->remembered = EMU_EPOLLPRI | EMU_EPOLLERR;
 	/* The kernel filtered by the item's mask: the wake is for it. */

@@ -21,14 +21,14 @@ RISING_ONLY = """
 	*seen = emu_weak_poll(&watch->weak);
 	if (%s!(*seen & ~before))
 		return;
-	if (watch->forgets)
+	if (watch->source.forgets)
 """
-LOOK = ("\twatch->remembered = 0;\n\tif (watch->fresh)",
-        "\twatch->remembered = 0;\n"
+LOOK = ("\twatch->stirred = false;\n\tif (watch->fresh)",
+        "\twatch->stirred = false;\n"
         "\t*(uint32_t *)(watch + 1) = bits;\n\tif (watch->fresh)")
 WAKE = ("""	/* Such a file reports its change to the first who polls, and that was
-	 * the main loop just now. */
-	if (watch->forgets)
+	 * the loop just now. */
+	if (watch->source.forgets)
 """, None)
 
 # What is gone stays until somebody looks at it.
@@ -46,9 +46,8 @@ IS_EVENTFD = ("\temu_list_init(&new->signalfds);\n", """
 	}
 	emu_list_init(&new->signalfds);
 """)
-HEADERS = ("#include <sys/stat.h>\n",
-           "#include <sys/stat.h>\n#include <stdio.h>\n#include <string.h>\n"
-           "#include <unistd.h>\n")
+HEADERS = ("#include <sys/epoll.h>\n",
+           "#include <stdio.h>\n#include <sys/epoll.h>\n#include <unistd.h>\n")
 
 READY = "emu/epoll_ready.c"
 ITEMS = "emu/epoll_emul.c"
@@ -119,7 +118,7 @@ FAULTS = [
          "\t\t\tcontinue;\n\t\t}\n",
          "\t\tif (!revents)\n\t\t\trevents = item->events & "
          "~EMU_EPOLL_PRIVATE_BITS;\n")]},
-     ["d02_stale_items_are_dropped", "e14_write_and_read_before_the_wait"]),
+     ["d02_stale_items_are_dropped"]),
     ("phantom-out", {READY: [
         (f"else if (!(item->events & {ET}))",
          f"else if (!(item->events & {ET}) ||\n"
@@ -171,8 +170,8 @@ FAULTS = [
      ["l03_number_reused_by_a_new_file", "libevent_falls_back"]),
     ("close-reports-err", {WATCH: [
         NO_SWEEP,
-        ("\twatch->remembered = 0;\n\tif (watch->fresh)",
-         "\twatch->remembered = 0;\n\tif (emu_weak_gone(&watch->weak))\n"
+        ("\twatch->stirred = false;\n\tif (watch->fresh)",
+         "\twatch->stirred = false;\n\tif (emu_weak_gone(&watch->weak))\n"
          "\t\tbits |= EMU_EPOLLERR;\n\tif (watch->fresh)")]},
      ["l04_queued_item_goes_silently"]),
     ("close-no-wake", {WATCH: [
@@ -280,7 +279,10 @@ FAULTS = [
      ["node_epoll_ctl_through_a_ring"]),
     # The copy that was fetched for the call stays open.
     ("dup-holds-eof", {CTL: [
-        ("\tclose(ctl->copy);\n\treturn rc;", "\treturn rc;")]},
+        ("#include <sys/stat.h>\n", "#include <fcntl.h>\n#include <sys/stat.h>\n"),
+        ("\temu_slot_clear();\n\treturn rc;",
+         "\tfcntl(ctl->copy, F_DUPFD_CLOEXEC, 0);\n"
+         "\temu_slot_clear();\n\treturn rc;")]},
      ["l09_reader_in_a_child_sees_the_end",
       "l09_registration_does_not_hold_the_pipe"]),
 ]
