@@ -189,8 +189,9 @@ static void listener_ready(struct emu_source *source, uint32_t events)
 	}
 	if (emu_notifier_receive(intercept->listener, &notification) < 0)
 		return;
-	expected = notification.id == intercept->next_id;
+	expected = notification.id == intercept->next_id || !intercept->begun;
 	intercept->next_id = notification.id + 1;
+	intercept->begun = true;
 	if (!expected) {
 		/*
 		 * A call went void before it was received, so this one may be

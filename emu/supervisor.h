@@ -54,6 +54,7 @@ struct emu_intercept {
 	size_t swept; /* looked at in the sweep under way */
 	uint64_t unseen; /* calls that went void before they were received */
 	uint64_t next_id; /* the cookie that the next call should have */
+	bool begun; /* there was a call; the kernel picks its cookie */
 	uint64_t exact_until_ns; /* threads were stopped, see exact.c */
 	size_t nested; /* epolls were added to epolls */
 	bool coarse; /* an epoll's placeholder needs the doorbell for all */
