@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /*
  * What a workload measures is for the person who reads the table, so each
@@ -12,7 +13,7 @@
 struct workload {
 	const char *name;
 	int calls; /* trapped in one operation; 0: a count of its own */
-	const char *traced; /* the calls to name to strace */
+	const char *traced; /* to name to strace; NULL: no row of the table */
 	/* Before the clock runs. */
 	void (*prepare)(void);
 	/* Runs some operations and returns the nanoseconds that count. */
@@ -23,8 +24,12 @@ struct workload {
 /* The program runs under the bare notifier, which answers a constant. */
 extern bool under_floor;
 
+/* Each operation begins only when the supervisor has nothing more to do. */
+extern bool in_steps;
+
 extern const struct workload call_workloads[];
 extern const struct workload thread_workloads[];
+extern const struct workload scale_workloads[];
 
 /* A workload that takes numbers and prints its own fields. */
 struct measure {
@@ -36,6 +41,16 @@ extern const struct measure measures[];
 
 int64_t now_ns(void);
 void nap_us(long us);
+
+/* A call that fails, and that forward.c looks out for. */
+#define STEPS_MARK 0x6d61726bu
+void mark(void);
+
+/* In steps: returns when our parent sleeps, which is the supervisor. */
+void settled(void);
+
+/* In steps: returns when the thread sleeps. */
+void await_sleep(pid_t tid);
 
 /* Ends the program with a line unless good; the line has errno in it. */
 void need(bool good, const char *what);

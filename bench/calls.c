@@ -141,6 +141,7 @@ static int64_t run_pipe(int operations)
 
 	for (int i = 0; i < operations; i++) {
 		need(write(pipe_ends[1], &byte, 1) == 1, "write");
+		settled();
 		need(epoll_wait(epoll, &event, 1, -1) == 1, "epoll_wait");
 		need(read(pipe_ends[0], &byte, 1) == 1, "read");
 	}

@@ -9,6 +9,11 @@
  * With --gate it waits for a line on standard input before it starts, and
  * again before it ends, so that somebody can look at the supervisor in
  * between.
+ *
+ * With --steps it runs a number of operations instead, and before each of
+ * them it waits until the supervisor has gone to sleep. What the supervisor
+ * does for an operation then does not depend on who is faster, so it can be
+ * counted exactly. There is one gate then, before the first operation.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +27,7 @@ static bool gated;
 static const struct workload *const tables[] = {
 	call_workloads,
 	thread_workloads,
+	scale_workloads,
 };
 
 static void at_gate(const char *word)
@@ -33,6 +39,21 @@ static void at_gate(const char *word)
 	printf("%s\n", word);
 	fflush(stdout);
 	need(fgets(line, sizeof(line), stdin), "standard input");
+}
+
+static void run_in_steps(const struct workload *workload, long operations)
+{
+	workload->prepare();
+	workload->run(workload->batch); /* warms up */
+	at_gate("ready");
+	mark();
+	mark(); /* between these two is what a mark itself takes */
+	for (long i = 0; i < operations; i++) {
+		settled();
+		workload->run(1);
+	}
+	mark();
+	field("calls", (double)(operations * workload->calls));
 }
 
 static void run_workload(const struct workload *workload, int64_t duration_ns)
@@ -55,19 +76,17 @@ static void run_workload(const struct workload *workload, int64_t duration_ns)
 	field("ns", (double)sum / (double)operations);
 }
 
-static bool run_named(const char *name, int64_t duration_ns)
+static const struct workload *find(const char *name)
 {
 	for (size_t t = 0; t < sizeof(tables) / sizeof(tables[0]); t++) {
 		const struct workload *workload = tables[t];
 
 		for (; workload->name; workload++) {
-			if (strcmp(workload->name, name) == 0) {
-				run_workload(workload, duration_ns);
-				return true;
-			}
+			if (strcmp(workload->name, name) == 0)
+				return workload;
 		}
 	}
-	return false;
+	return NULL;
 }
 
 static bool measure_named(const char *name, long amount, int64_t duration_ns)
@@ -82,15 +101,17 @@ static bool measure_named(const char *name, long amount, int64_t duration_ns)
 	return false;
 }
 
-/* Name, calls in an operation, and what to name to strace. */
+/* The rows: name, calls in an operation, and what to name to strace. */
 static void list(void)
 {
 	for (size_t t = 0; t < sizeof(tables) / sizeof(tables[0]); t++) {
 		const struct workload *workload = tables[t];
 
-		for (; workload->name; workload++)
-			printf("%s %d %s\n", workload->name, workload->calls,
-				workload->traced);
+		for (; workload->name; workload++) {
+			if (workload->traced)
+				printf("%s %d %s\n", workload->name,
+					workload->calls, workload->traced);
+		}
 	}
 }
 
@@ -98,16 +119,32 @@ static int usage(void)
 {
 	fputs("usage: epemu-bench [--floor] [--gate] WORKLOAD MILLISECONDS "
 	      "[AMOUNT]\n"
+	      "       epemu-bench --steps [--gate] WORKLOAD OPERATIONS\n"
 	      "       epemu-bench --list\n",
 		stderr);
 	return 2;
 }
 
+/* The words behind the options: a name and one or two numbers. */
+static bool run_words(int count, char **words)
+{
+	const struct workload *workload = find(words[0]);
+	long first = strtol(words[1], NULL, 10);
+	long amount = count == 3 ? strtol(words[2], NULL, 10) : 1;
+
+	if (!workload)
+		return !in_steps &&
+		       measure_named(words[0], amount, first * 1000000);
+	if (in_steps)
+		run_in_steps(workload, first);
+	else
+		run_workload(workload, first * 1000000);
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	int at = 1;
-	int64_t duration_ns;
-	long amount;
 
 	if (argc == 2 && strcmp(argv[1], "--list") == 0) {
 		list();
@@ -118,15 +155,14 @@ int main(int argc, char **argv)
 			under_floor = true;
 		else if (strcmp(argv[at], "--gate") == 0)
 			gated = true;
+		else if (strcmp(argv[at], "--steps") == 0)
+			in_steps = true;
 		else
 			return usage();
 	}
 	if (argc - at < 2 || argc - at > 3)
 		return usage();
-	duration_ns = strtol(argv[at + 1], NULL, 10) * 1000000;
-	amount = argc - at == 3 ? strtol(argv[at + 2], NULL, 10) : 1;
-	if (!run_named(argv[at], duration_ns) &&
-		!measure_named(argv[at], amount, duration_ns))
+	if (!run_words(argc - at, argv + at))
 		return usage();
 	puts("}");
 	return 0;

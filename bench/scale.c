@@ -21,7 +21,7 @@
 
 #include "bench.h"
 
-enum { ROOM = 512, STACK_BYTES = 64 * 1024, SETTLE_US = 300000 };
+enum { MANY = 10000, ROOM = 512, STACK_BYTES = 64 * 1024, SETTLE_US = 300000 };
 /* Descriptors for all else, of the program and of the supervisor. */
 enum { SPARE_FILES = 256 };
 
@@ -161,6 +161,34 @@ static void measure_registered(long amount, int64_t duration_ns)
 	ns = time_adds(epoll, pair[1], duration_ns, &adds);
 	field("add_ns", (double)ns / adds);
 }
+
+static int crowded;
+
+static void prepare_one_of_many(void)
+{
+	int *pair = open_files(2);
+
+	crowded = epoll_with(pair[0], EPOLLIN);
+	register_files(crowded, MANY - 1);
+	need(write(pair[1], "x", 1) == 1, "write");
+	free(pair);
+}
+
+static int64_t run_one_of_many(int operations)
+{
+	struct epoll_event events[ROOM];
+	int64_t begin = now_ns();
+
+	for (int i = 0; i < operations; i++)
+		need(epoll_wait(crowded, events, ROOM, -1) == 1, "epoll_wait");
+	return now_ns() - begin;
+}
+
+/* The rows of the table are measured by the functions above. */
+const struct workload scale_workloads[] = {
+	{"wait-of-10000", 1, NULL, prepare_one_of_many, run_one_of_many, 64},
+	{0},
+};
 
 static struct seat {
 	int counter;

@@ -22,6 +22,8 @@ static struct side {
 } here, there;
 
 static atomic_long woken;
+static long written;
+static atomic_int sleeper_tid;
 
 static void open_side(struct side *side, uint32_t events)
 {
@@ -86,6 +88,7 @@ static void *sleeper(void *unused)
 {
 	struct epoll_event event;
 
+	atomic_store(&sleeper_tid, gettid());
 	for (;;) {
 		need(epoll_wait(there.epoll, &event, 1, -1) == 1, "epoll_wait");
 		atomic_fetch_add(&woken, 1);
@@ -101,23 +104,36 @@ static void prepare_waiter(void)
 		start(sleeper);
 }
 
+/* Returns when the other thread sleeps, most likely; in steps, for sure. */
+static void await_sleeper(void)
+{
+	while (!under_floor && atomic_load(&woken) < written)
+		nap_us(SETTLE_US / 4);
+	nap_us(SETTLE_US);
+	if (!in_steps || under_floor)
+		return;
+	while (!atomic_load(&sleeper_tid))
+		nap_us(SETTLE_US);
+	await_sleep(atomic_load(&sleeper_tid));
+	settled();
+}
+
 /* Only the writes count; the other thread is asleep at each. */
 static int64_t run_waiter(int operations)
 {
-	static long written;
 	int64_t sum = 0;
 
 	for (int i = 0; i < operations; i++) {
 		int64_t begin;
 
-		while (!under_floor && atomic_load(&woken) < written)
-			nap_us(SETTLE_US / 4);
-		nap_us(SETTLE_US);
+		await_sleeper();
 		begin = now_ns();
 		tell(&there);
 		sum += now_ns() - begin;
 		written++;
 	}
+	if (in_steps)
+		await_sleeper();
 	return sum;
 }
 
