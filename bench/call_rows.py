@@ -3,7 +3,7 @@
 
 import subprocess
 
-from columns import EPEMU, FLOOR, STRACE_BPF
+from columns import EPEMU, FLOOR, STRACE_BPF, TRACE
 from programs import run_json
 from rows import Row, Target, against
 
@@ -21,6 +21,10 @@ class CallRow(Row):
         self.targets.append(Target(
             "strace --seccomp-bpf / epemu ≥ 5",
             lambda results: results[name].ratio(STRACE_BPF, EPEMU), 5,
+            False))
+        self.targets.append(Target(
+            "strace --seccomp-bpf / epemu --trace ≥ 5",
+            lambda results: results[name].ratio(STRACE_BPF, TRACE), 5,
             False))
 
     def measure(self, bench, column):

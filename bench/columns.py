@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Who answers the calls: the columns of the table."""
 
+import os
 import re
 import subprocess
+import tempfile
 
 # What epemu traps, beside reads and writes of 8 bytes.
 EVENT_CALLS = ("epoll_create,epoll_create1,epoll_ctl,epoll_wait,epoll_pwait,"
@@ -30,6 +32,7 @@ class Columns:
 
     def __init__(self, programs):
         self.programs = programs
+        self.place = tempfile.TemporaryDirectory(prefix="epemu-bench-")
         self.trace_words = self._find_trace()
         self.names = [name for name in TITLES
                       if name != TRACE or self.trace_words]
@@ -40,8 +43,8 @@ class Columns:
         found = re.search(r"--trace(?![-\w])(\[?=)?", said)
         if not found:
             return []
-        return ["--trace=/dev/null"] if found[1] else \
-            ["--trace", "-o", "/dev/null"]
+        file = os.path.join(self.place.name, "trace")
+        return [f"--trace={file}"] if found[1] else ["--trace", "-o", file]
 
     def prefix(self, name, calls=EVENT_CALLS, whole_program=False):
         """The words for a column; calls are those that strace is to see."""

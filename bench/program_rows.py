@@ -7,7 +7,8 @@ import os
 import re
 import time
 
-from columns import EPEMU, NATIVE, STRACE, STRACE_BPF, TITLES, EVENT_CALLS
+from columns import (EPEMU, EVENT_CALLS, NATIVE, STRACE, STRACE_BPF, TITLES,
+                     TRACE)
 from programs import Server, Unavailable, free_port, run, run_json
 from rows import RATE, TIME, Row, Target, against
 
@@ -64,6 +65,8 @@ class EchoRow(ServerRow):
         self.flavour = flavour
         self.connections = connections
         self.targets.append(at_least(self.name, bound))
+        self.targets.append(against(self.name, TRACE, EPEMU,
+                                    "epemu --trace / epemu", 0.83, False))
 
     def command(self, bench, port):
         return [bench.programs.cached("epemu-bench-tokio"), "echo",

@@ -342,11 +342,10 @@ static void look_at(struct ctl *ctl)
 /* With the epoll known: the rest of the call. */
 static int control(struct ctl *ctl)
 {
-	int fd = emu_target_fetch(ctl->thread, ctl->fd);
 	int wrong;
 	int rc;
 
-	ctl->copy = fd < 0 ? fd : emu_slot_fill(fd);
+	ctl->copy = emu_slot_fetch(ctl->thread, ctl->fd);
 	if (ctl->copy < 0)
 		return ctl->copy;
 	look_at(ctl);

@@ -24,14 +24,22 @@ static int reserve(void)
 	return slot < 0 ? -errno : 0;
 }
 
-int emu_slot_fill(int fd)
+int emu_slot_fetch(struct emu_thread *thread, int fd)
 {
 	int rc = reserve();
+	int copy;
 
-	if (rc == 0 && dup3(fd, slot, O_CLOEXEC) < 0)
-		rc = -errno;
-	close(fd);
-	return rc < 0 ? rc : slot;
+	if (rc < 0)
+		return rc;
+	close(slot); /* mostly it is the lowest free number then */
+	copy = emu_target_fetch(thread, fd);
+	if (copy == slot)
+		return slot;
+	dup3(copy < 0 ? filler : copy, slot, O_CLOEXEC);
+	if (copy < 0)
+		return copy;
+	close(copy);
+	return slot;
 }
 
 void emu_slot_clear(void)

@@ -11,11 +11,13 @@
 #ifndef EMU_SLOT_H
 #define EMU_SLOT_H
 
+#include "target.h"
+
 /*
- * Puts our descriptor `fd`, which is closed in any case, into the slot.
- * Returns the slot's number, the same each time. Errors: -EMFILE, -ENFILE.
+ * Puts a copy of the thread's descriptor `fd` into the slot. Returns the
+ * slot's number, the same each time. Errors: those of emu_target_fetch().
  */
-int emu_slot_fill(int fd);
+int emu_slot_fetch(struct emu_thread *thread, int fd);
 
 /* Lets go of the file in it. */
 void emu_slot_clear(void);
