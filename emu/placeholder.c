@@ -286,6 +286,9 @@ static void tell(struct emu_object *object, struct emu_watches *set,
 	if (watch && watch->shown == object) {
 		watch->look = set->look;
 		watch->bits = event->events;
+		/* The loop will not hear of it any more. */
+		if (watch->source.forgets && !is_queued(watch))
+			watch->source.ready(&watch->source, EPOLLIN);
 	}
 	if (watch)
 		edge = watch->edges;
