@@ -7,6 +7,7 @@
 #ifndef EMU_ARCH_H
 #define EMU_ARCH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -94,6 +95,22 @@ extern const size_t emu_arch_insn_size;
  * again. A negative errno on failure.
  */
 int emu_arch_set_result(pid_t tid, uint64_t ip, int64_t result);
+
+/*
+ * The registers of a thread in a ptrace stop by their DWARF numbers, with the
+ * instruction pointer behind them: emu_arch_registers in all. A negative
+ * errno on failure.
+ */
+#define EMU_ARCH_REGISTERS_MAX 33
+extern const int emu_arch_registers;
+extern const int emu_arch_register_sp; /* which of them */
+int emu_arch_get_registers(pid_t tid, uint64_t *registers);
+
+/*
+ * Do these 8 bytes of code, which end at `end`, end with an instruction that
+ * calls? *target: what, 0 where only a register or memory tells.
+ */
+bool emu_arch_ends_with_call(const void *code, uint64_t end, uint64_t *target);
 
 /* The stack pointer of a thread in a ptrace stop. */
 int emu_arch_get_stack(pid_t tid, uint64_t *sp);

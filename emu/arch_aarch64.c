@@ -176,6 +176,36 @@ int emu_arch_set_result(pid_t tid, uint64_t ip, int64_t result)
 	return 0;
 }
 
+const int emu_arch_registers = 33;
+const int emu_arch_register_sp = 31;
+
+int emu_arch_get_registers(pid_t tid, uint64_t *registers)
+{
+	struct user_regs_struct regs;
+	int rc = get_regs(tid, &regs);
+
+	if (rc < 0)
+		return rc;
+	memcpy(registers, regs.regs, 31 * sizeof(*registers));
+	registers[31] = regs.sp;
+	registers[32] = regs.pc;
+	return 0;
+}
+
+bool emu_arch_ends_with_call(const void *code, uint64_t end, uint64_t *target)
+{
+	uint32_t insn;
+
+	memcpy(&insn, (const char *)code + 4, sizeof(insn));
+	*target = 0;
+	if ((insn & 0xfc000000u) == 0x94000000u) { /* bl */
+		*target = end - 4 +
+			  (uint64_t)((int64_t)((uint64_t)insn << 38) >> 36);
+		return true;
+	}
+	return (insn & 0xfffffc1fu) == 0xd63f0000u; /* blr */
+}
+
 int emu_arch_get_stack(pid_t tid, uint64_t *sp)
 {
 	struct user_regs_struct regs;

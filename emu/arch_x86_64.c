@@ -198,6 +198,41 @@ int emu_arch_set_result(pid_t tid, uint64_t ip, int64_t result)
 	return 0;
 }
 
+const int emu_arch_registers = 17;
+const int emu_arch_register_sp = 7;
+
+int emu_arch_get_registers(pid_t tid, uint64_t *registers)
+{
+	struct user_regs_struct regs;
+
+	if (ptrace(PTRACE_GETREGS, tid, NULL, &regs) < 0)
+		return -errno;
+	memcpy(registers,
+		(uint64_t[]){regs.rax, regs.rdx, regs.rcx, regs.rbx, regs.rsi,
+			regs.rdi, regs.rbp, regs.rsp, regs.r8, regs.r9,
+			regs.r10, regs.r11, regs.r12, regs.r13, regs.r14,
+			regs.r15, regs.rip},
+		17 * sizeof(*registers));
+	return 0;
+}
+
+/* call rel32, or the forms of call r/m64, less those with an index. */
+bool emu_arch_ends_with_call(const void *code, uint64_t at, uint64_t *target)
+{
+	const unsigned char *end = (const unsigned char *)code + 8;
+
+	*target = 0;
+	if (end[-5] == 0xe8) {
+		*target = at + (uint64_t)(int64_t)immediate(end - 4);
+		return true;
+	}
+	if (end[-2] == 0xff && (end[-1] & 0x38) == 0x10)
+		return (end[-1] & 0xc0) == 0xc0 || (end[-1] & 0xc0) == 0;
+	if (end[-3] == 0xff && (end[-2] & 0xf8) == 0x50)
+		return true;
+	return end[-6] == 0xff && (end[-5] == 0x15 || (end[-5] & 0xf8) == 0x90);
+}
+
 int emu_arch_get_stack(pid_t tid, uint64_t *sp)
 {
 	struct user_regs_struct regs;

@@ -49,7 +49,7 @@ void emu_dispatch(struct emu_intercept *intercept, struct emu_call *call)
 	emu_observe_cause_call(intercept, call);
 	emu_observe_received(intercept, call);
 	emu_signalfd_caller(call->thread);
-	if (emu_voided_arrival(intercept, call))
+	if (emu_voided_arrival(intercept, call) || emu_look(intercept, call))
 		return;
 	functions[call->kind](intercept, call);
 }

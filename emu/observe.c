@@ -64,6 +64,29 @@ void emu_observe_again(struct emu_intercept *intercept,
 		TELL(intercept, again, call, earlier, ended);
 }
 
+bool emu_observe_wants_registers(
+	struct emu_intercept *intercept, const struct emu_call *call)
+{
+	bool wanted = false;
+	struct emu_list *pos;
+
+	emu_list_for_each (pos, &intercept->observers) {
+		struct emu_observer *observer =
+			emu_container_of(pos, struct emu_observer, link);
+
+		if (observer->wants_registers)
+			wanted |=
+				observer->wants_registers(observer->ctx, call);
+	}
+	return wanted;
+}
+
+void emu_observe_registers(struct emu_intercept *intercept,
+	const struct emu_call *call, const uint64_t *registers)
+{
+	TELL(intercept, registers, call, registers);
+}
+
 /* A wait is told of while its events are harvested and not yet committed. */
 static void add_events(
 	struct emu_intercept *intercept, struct emu_finish *finish)

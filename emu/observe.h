@@ -18,6 +18,10 @@ void emu_observe_received(
 	struct emu_intercept *intercept, const struct emu_call *call);
 void emu_observe_again(struct emu_intercept *intercept,
 	const struct emu_call *call, uint64_t earlier, bool ended);
+bool emu_observe_wants_registers(
+	struct emu_intercept *intercept, const struct emu_call *call);
+void emu_observe_registers(struct emu_intercept *intercept,
+	const struct emu_call *call, const uint64_t *registers);
 void emu_observe_finished(struct emu_intercept *intercept,
 	const struct emu_call *call, enum emu_end how, int64_t result);
 void emu_observe_interrupted(struct emu_intercept *intercept,

@@ -92,6 +92,20 @@ struct emu_observer {
 	void (*again)(void *ctx, const struct emu_call *call, uint64_t earlier,
 		bool ended);
 	void (*finished)(void *ctx, const struct emu_finish *finish);
+	/*
+	 * Are the registers of the thread of this call wanted, which was just
+	 * received? They take a ptrace stop, after which the thread makes the
+	 * call again: for what cannot be had otherwise, and not twice for one
+	 * call.
+	 */
+	bool (*wants_registers)(void *ctx, const struct emu_call *call);
+	/*
+	 * Here they are, see emu_arch_get_registers(); NULL when the thread
+	 * cannot be stopped, and the call goes on. Not called when a signal
+	 * came first: the call is received again.
+	 */
+	void (*registers)(void *ctx, const struct emu_call *call,
+		const uint64_t *registers);
 	/* It sleeps, until EMU_DEADLINE_NEVER or earlier. */
 	void (*parked)(void *ctx, const struct emu_call *call,
 		uint64_t until_ns, uint64_t at_ns);

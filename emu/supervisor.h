@@ -99,6 +99,7 @@ enum emu_void {
 	EMU_VOID_SLEPT, /* it slept in an eventfd: as SA_RESTART says */
 	EMU_VOID_AGAIN, /* it cannot fail with EINTR: it has to run again */
 	EMU_VOID_DONE, /* it took effect: it has to return its result */
+	EMU_VOID_LOOKED, /* its thread was stopped for an observer, look.c */
 };
 
 /* answer.c: answers; count and trace what a call came to. */
@@ -201,6 +202,12 @@ bool emu_exact_is_due(struct emu_intercept *, struct emu_thread *);
 /* -EPERM: the thread cannot be traced; -ENOENT: the call is void. */
 int emu_exact_answer(struct emu_intercept *intercept,
 	const struct emu_call *call, int64_t result);
+
+/*
+ * look.c: stops the thread of a call that was just received if an observer
+ * wants its registers. True: the call is void, and will be made again.
+ */
+bool emu_look(struct emu_intercept *intercept, const struct emu_call *call);
 
 /* pwait.c: the signal mask of epoll_pwait(). */
 

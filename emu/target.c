@@ -297,6 +297,34 @@ int emu_target_read(const struct emu_thread *thread, uint64_t addr,
 	return n < 0 ? -errno : -EFAULT;
 }
 
+ssize_t emu_target_gather(const struct emu_thread *thread,
+	const uint64_t *addrs, uint64_t *words, size_t count)
+{
+	struct iovec remote[64];
+	size_t done = 0;
+
+	while (done < count) {
+		struct iovec local = {words + done, 0};
+		size_t part = 0;
+		ssize_t n;
+
+		for (; part < 64 && done + part < count; part++) {
+			remote[part].iov_base =
+				(void *)(uintptr_t)addrs[done + part];
+			remote[part].iov_len = sizeof(*words);
+		}
+		local.iov_len = part * sizeof(*words);
+		n = process_vm_readv(thread->tid, &local, 1, remote, part, 0);
+		if (n < 0 && done == 0)
+			return -errno;
+		if (n > 0)
+			done += (size_t)n / sizeof(*words);
+		if (n != (ssize_t)local.iov_len)
+			break;
+	}
+	return (ssize_t)done;
+}
+
 ssize_t emu_target_write(const struct emu_thread *thread, uint64_t addr,
 	const void *buffer, size_t size)
 {

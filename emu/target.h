@@ -73,6 +73,13 @@ int emu_target_read(const struct emu_thread *thread, uint64_t addr,
 	void *buffer, size_t size);
 
 /*
+ * Reads `count` words of 8 bytes from as many addresses. Returns how many,
+ * from the first on, could be read; a negative errno for none.
+ */
+ssize_t emu_target_gather(const struct emu_thread *thread,
+	const uint64_t *addrs, uint64_t *words, size_t count);
+
+/*
  * process_vm_writev(2). Returns how many bytes were written, which may be
  * fewer than `size` when a page is missing, or -EFAULT for none.
  */

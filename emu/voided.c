@@ -138,8 +138,8 @@ void emu_voided_add(struct emu_intercept *intercept,
 	struct emu_thread *thread = call->thread;
 	struct emu_voided **tail = &thread->voided;
 
-	observe(intercept, call, why, result);
-
+	if (why != EMU_VOID_LOOKED)
+		observe(intercept, call, why, result);
 	if (!voided)
 		return;
 	voided->call = *call;
@@ -225,11 +225,12 @@ bool emu_voided_arrival(struct emu_intercept *intercept, struct emu_call *call)
 	voided->fresh = false;
 	if (!emu_call_repeats(call, &voided->call))
 		return false;
-	emu_exact_stopped(intercept);
 	why = voided->why;
 	result = voided->result;
-	emu_observe_again(
-		intercept, call, voided->call.id, why != EMU_VOID_AGAIN);
+	if (why != EMU_VOID_LOOKED)
+		emu_exact_stopped(intercept);
+	emu_observe_again(intercept, call, voided->call.id,
+		why == EMU_VOID_DONE || why == EMU_VOID_WAIT);
 	pop(call->thread);
 	if (why == EMU_VOID_DONE)
 		emu_answer_done(intercept, call, result);
@@ -268,7 +269,7 @@ static bool mend(struct emu_sigframe *frame, const struct emu_voided *voided)
 		emu_arch_frame_restart(
 			frame, call->ip, call->nr, call->args[0]);
 		return true;
-	case EMU_VOID_SLEPT:
+	case EMU_VOID_SLEPT: /* so says decide() of what was looked at, too */
 	default:
 		return false;
 	}
@@ -410,6 +411,25 @@ static bool mend_unseen(struct emu_intercept *intercept,
 	return mend_restarting(thread, frame);
 }
 
+/*
+ * A signal came in the stop for an observer. A call that cannot fail with
+ * EINTR runs again; a wait may have been seen asleep, and fails.
+ */
+static void decide(struct emu_intercept *intercept, struct emu_voided *voided)
+{
+	const struct emu_call *call = &voided->call;
+
+	if (voided->why != EMU_VOID_LOOKED)
+		return;
+	if (never_sleeps(call->thread, call->kind, call->args))
+		voided->why = EMU_VOID_AGAIN;
+	else if (emu_call_is_wait(call->kind))
+		voided->why = EMU_VOID_WAIT;
+	else
+		voided->why = EMU_VOID_SLEPT;
+	observe(intercept, call, voided->why, 0);
+}
+
 static bool mend_frame(struct emu_intercept *intercept,
 	struct emu_thread *thread, struct emu_sigframe *frame)
 {
@@ -422,6 +442,7 @@ static bool mend_frame(struct emu_intercept *intercept,
 		return mend_unseen(intercept, thread, frame);
 	while (thread->voided != voided)
 		pop(thread);
+	decide(intercept, voided);
 	changed = mend(frame, voided);
 	pop(thread);
 	return changed;
