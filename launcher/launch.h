@@ -39,6 +39,7 @@ struct emu_tracing {
 	struct emu_output trace;
 	struct emu_output record;
 	enum emu_format format;
+	bool stacks; /* of each call */
 	struct trace_filter filter;
 };
 

@@ -31,6 +31,8 @@ static const char help_text[] =
 	"      --trace-filter=KEY=NAME[,NAME]...\n"
 	"                             only these; KEY: call, object, process\n"
 	"      --trace-since-exec=NAME  nothing before a program NAME runs\n"
+	"      --stack                with --trace: where in the program each "
+	"call is\n"
 	"      --record=FILE          write the calls for compare, summarize\n"
 	"      --stats[=json]         count and time; print it at the end\n"
 	"      --stats-interval=SECS  print the state again and again\n"
@@ -60,6 +62,7 @@ enum {
 	OPTION_TRACE_FORMAT,
 	OPTION_TRACE_FILTER,
 	OPTION_TRACE_SINCE_EXEC,
+	OPTION_STACK,
 };
 
 static const struct option long_options[] = {
@@ -78,6 +81,7 @@ static const struct option long_options[] = {
 	{"trace-format", required_argument, NULL, OPTION_TRACE_FORMAT},
 	{"trace-filter", required_argument, NULL, OPTION_TRACE_FILTER},
 	{"trace-since-exec", required_argument, NULL, OPTION_TRACE_SINCE_EXEC},
+	{"stack", no_argument, NULL, OPTION_STACK},
 	{NULL, 0, NULL, 0},
 };
 
@@ -195,6 +199,9 @@ static int parse_trace(struct emu_tracing *tracing, int option)
 		tracing->trace.wanted = true;
 		tracing->trace.path = optarg;
 		return -1;
+	case OPTION_STACK:
+		tracing->stacks = true;
+		return -1;
 	case OPTION_TRACE_FORMAT:
 		return parse_format(&tracing->format, optarg);
 	case OPTION_TRACE_FILTER:
@@ -213,6 +220,12 @@ static int check_tracing(const struct emu_tracing *tracing)
 
 	if (tracing->format != EMU_FORMAT_TEXT && !tracing->trace.wanted)
 		return fail("--trace-format takes --trace as well", "");
+	if (tracing->stacks && !tracing->trace.wanted)
+		return fail("--stack takes --trace as well", "");
+	if (tracing->stacks && !EMU_STACK)
+		return fail("this epemu was built without --stack (option "
+			    "'stack' of its build)",
+			"");
 	if (filtered && !tracing->trace.wanted && !tracing->record.wanted)
 		return fail("a filter takes --trace or --record as well", "");
 	return -1;
@@ -248,6 +261,7 @@ static int parse_one(struct emu_launch *launch, int option, char **argv)
 	case OPTION_TRACE_FORMAT:
 	case OPTION_TRACE_FILTER:
 	case OPTION_TRACE_SINCE_EXEC:
+	case OPTION_STACK:
 		return parse_trace(&launch->tracing, option);
 	case ':':
 		return fail("an argument is missing after", argv[optind - 1]);

@@ -12,6 +12,7 @@
 
 #include "launcher/fds.h"
 #include "launcher/message.h"
+#include "launcher/stacks.h"
 #include "trace/json.h"
 #include "trace/perfetto.h"
 #include "trace/record.h"
@@ -88,8 +89,10 @@ struct trace *emu_tracing_start(const struct emu_tracing *tracing,
 	struct emu_intercept *intercept, const struct emu_log *log)
 {
 	struct trace_sink *sinks = sinks_of(tracing, log);
+	const struct trace_stacks *stacks =
+		sinks && tracing->stacks ? emu_stacks_create(log) : NULL;
 	struct trace *trace =
-		sinks ? trace_create(sinks, &tracing->filter) : NULL;
+		sinks ? trace_create(sinks, &tracing->filter, stacks) : NULL;
 
 	if (trace)
 		emu_observer_add(intercept, trace_observer(trace));

@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "emu/observer.h"
+#include "trace/stack.h"
 
 #define TRACE_NAME 96
 #define TRACE_COMM 16
@@ -86,6 +87,7 @@ struct trace_call {
 	uint64_t parked_ns; /* since when, or 0 */
 	unsigned int spurious; /* wakes that brought it nothing */
 	bool silent; /* its result was shown before */
+	struct trace_stack *stack; /* NULL: not asked for, or not found */
 
 	enum emu_end how;
 	int64_t result;

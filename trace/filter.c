@@ -60,19 +60,37 @@ static bool process_listed(const char *list, const struct trace_call *call)
 	return listed(list, number) || listed(list, call->thread);
 }
 
+static bool is_met(const char *term, const struct trace_call *call)
+{
+	const char *list = strchr(term, '=') + 1;
+
+	switch (key_of(term)) {
+	case CALL:
+		return listed(list, emu_call_name(call->kind));
+	case OBJECT:
+		return listed(list, call->fd.name) ||
+		       listed(list, call->item.name);
+	default:
+		return process_listed(list, call);
+	}
+}
+
+bool trace_filter_may_show(
+	const struct trace_filter *filter, const struct trace_call *call)
+{
+	for (int i = 0; i < filter->count; i++) {
+		if (key_of(filter->terms[i]) != OBJECT &&
+			!is_met(filter->terms[i], call))
+			return false;
+	}
+	return true;
+}
+
 bool trace_filter_shows(
 	const struct trace_filter *filter, const struct trace_call *call)
 {
 	for (int i = 0; i < filter->count; i++) {
-		const char *list = strchr(filter->terms[i], '=') + 1;
-		int key = key_of(filter->terms[i]);
-		bool met = key == CALL ? listed(list, emu_call_name(call->kind))
-			   : key == OBJECT
-				   ? listed(list, call->fd.name) ||
-					     listed(list, call->item.name)
-				   : process_listed(list, call);
-
-		if (!met)
+		if (!is_met(filter->terms[i], call))
 			return false;
 	}
 	return true;

@@ -18,6 +18,13 @@ struct trace_filter {
 /* Takes up one --trace-filter. Returns what is wrong with it, or NULL. */
 const char *trace_filter_add(struct trace_filter *filter, const char *term);
 
+/*
+ * False if a call of that kind, of the thread with that name, is not shown
+ * whatever it is about.
+ */
+bool trace_filter_may_show(
+	const struct trace_filter *filter, const struct trace_call *call);
+
 /* Every term has to be met. */
 bool trace_filter_shows(
 	const struct trace_filter *filter, const struct trace_call *call);

@@ -229,6 +229,38 @@ static void put_cause(struct json_object *line, const struct trace_call *call,
 	put(line, "woken", object);
 }
 
+static struct json_object *frame_object(const struct trace_frame *frame)
+{
+	struct json_object *object = json_object_new_object();
+
+	put_hex(object, "address", frame->address);
+	if (frame->module[0]) {
+		put_text(object, "module", frame->module);
+		put_hex(object, "module_address", frame->module_address);
+	}
+	if (frame->function[0]) {
+		put_text(object, "function", frame->function);
+		put_unsigned(object, "offset", frame->offset);
+	}
+	if (frame->file[0]) {
+		put_text(object, "file", frame->file);
+		put_unsigned(object, "line", frame->line);
+	}
+	if (frame->unsure)
+		put(object, "unsure", json_object_new_boolean(true));
+	return object;
+}
+
+static void put_stack(struct json_object *line, const struct trace_stack *stack)
+{
+	struct json_object *frames = json_object_new_array();
+
+	for (unsigned int i = 0; i < stack->count; i++)
+		json_object_array_add(frames, frame_object(&stack->frames[i]));
+	put(line, "stack", frames);
+	put(line, "stack_cut", json_object_new_boolean(stack->cut));
+}
+
 static void write_line(struct json_sink *sink, struct json_object *line)
 {
 	static const char end[] = "\n";
@@ -268,6 +300,8 @@ static void write_call(void *ctx, const struct trace_call *call)
 	put_unsigned(line, "slept_ns", call->slept_ns);
 	put_number(line, "spurious_wakes", call->spurious);
 	put_cause(line, call, sink->start_ns);
+	if (call->stack)
+		put_stack(line, call->stack);
 	sink->calls++;
 	write_line(sink, line);
 }

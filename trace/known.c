@@ -57,6 +57,12 @@ struct trace_thread *trace_known_take_thread(
 	return emu_table_take(&known->threads, (uint64_t)of->tid);
 }
 
+void trace_known_free_thread(struct trace_thread *thread)
+{
+	trace_stack_put(thread->stack);
+	free(thread);
+}
+
 static struct epoll *epoll_of(
 	const struct trace_known *known, const struct emu_epoll *epoll)
 {
@@ -247,9 +253,15 @@ void trace_known_cause(struct trace_known *known, struct trace_cause *to,
 	}
 }
 
+static void free_thread(void *ctx, void *value)
+{
+	(void)ctx;
+	trace_known_free_thread(value);
+}
+
 void trace_known_clear(struct trace_known *known)
 {
-	emu_table_free(&known->threads);
+	emu_table_clear(&known->threads, free_thread, NULL);
 	emu_table_clear(&known->epolls, free_epoll, NULL);
 	emu_table_free(&known->eventfds);
 }

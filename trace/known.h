@@ -11,6 +11,10 @@ struct trace_thread {
 	pid_t tid;
 	char name[TRACE_COMM];
 	struct emu_list open; /* its calls, oldest first */
+	/* It was stopped in a call that it makes again, see looker.c. */
+	bool was_stopped;
+	struct emu_call stopped_in;
+	struct trace_stack *stack; /* what its registers gave, or NULL */
 };
 
 /* All zero is a good start. */
@@ -27,6 +31,9 @@ struct trace_thread *trace_known_thread(
 /* Forgets a thread and returns it, for the caller to free. */
 struct trace_thread *trace_known_take_thread(
 	struct trace_known *known, const struct emu_thread *of);
+
+/* Frees a thread that was taken. */
+void trace_known_free_thread(struct trace_thread *thread);
 
 /* An object was made by a call, or has gone. */
 void trace_known_made(struct trace_known *known,

@@ -138,6 +138,26 @@ static struct json_object *words_of(const struct trace_call *call)
 	return json_object_new_string(bytes);
 }
 
+/* Each frame as the text trace has it. */
+static struct json_object *frames_of(const struct trace_stack *stack)
+{
+	static char bytes[TRACE_TEXT_FRAME];
+	struct json_object *frames = json_object_new_array();
+
+	for (unsigned int i = 0; i < stack->count; i++) {
+		struct trace_text text = {
+			.bytes = bytes, .room = sizeof(bytes)};
+
+		if (stack->frames[i].unsure)
+			trace_add(&text, "? ");
+		trace_stack_add_frame(&text, &stack->frames[i]);
+		json_object_array_add(frames, json_object_new_string(bytes));
+	}
+	if (stack->cut)
+		json_object_array_add(frames, json_object_new_string("..."));
+	return frames;
+}
+
 static void write_call(void *ctx, const struct trace_call *call)
 {
 	struct perfetto_sink *sink = ctx;
@@ -150,6 +170,8 @@ static void write_call(void *ctx, const struct trace_call *call)
 	put_time(event, "ts", call->start_ns - sink->start_ns);
 	put_time(event, "dur", call->end_ns - call->start_ns);
 	put(args, "call", words_of(call));
+	if (call->stack)
+		put(args, "stack", frames_of(call->stack));
 	put(event, "args", args);
 	write_event(sink, event);
 	if (call->cause.has_waker)

@@ -9,7 +9,10 @@
  * process, and the thread if it is another; the thread's name; the call with
  * its arguments, its result, how long it took from trap to answer, and why it
  * ended when it did. Lines are in the order of the calls' ends, so whoever
- * woke somebody mostly stands above.
+ * woke somebody mostly stands above. Where stacks are asked for, the frames
+ * follow, innermost first, each in a line of its own:
+ *
+ *  > /lib/libc.so.6(epoll_wait+0x12) [0x10a2d6] epoll_wait.c:30
  */
 #include "trace/text.h"
 
@@ -225,6 +228,26 @@ void trace_text_add_call(struct trace_text *text, const struct trace_call *call)
 	add_notes(text, call);
 }
 
+/* In as few writes as the line's room allows. */
+static void write_stack(struct text_sink *sink, const struct trace_stack *stack)
+{
+	struct trace_text text = {
+		.bytes = sink->line, .room = TRACE_TEXT_LINE - 1};
+
+	for (unsigned int i = 0; i < stack->count; i++) {
+		if (text.room - text.size < TRACE_TEXT_FRAME) {
+			trace_out_write(&sink->out, sink->line, text.size);
+			text.size = 0;
+		}
+		trace_add(&text, stack->frames[i].unsure ? " ? " : " > ");
+		trace_stack_add_frame(&text, &stack->frames[i]);
+		sink->line[text.size++] = '\n';
+	}
+	if (stack->cut)
+		trace_add(&text, " > ...\n");
+	trace_out_write(&sink->out, sink->line, text.size);
+}
+
 static void write_call(void *ctx, const struct trace_call *call)
 {
 	struct text_sink *sink = ctx;
@@ -240,6 +263,8 @@ static void write_call(void *ctx, const struct trace_call *call)
 	trace_text_add_call(&text, call);
 	sink->line[text.size] = '\n';
 	trace_out_write(&sink->out, sink->line, text.size + 1);
+	if (call->stack)
+		write_stack(sink, call->stack);
 }
 
 static void finish(void *ctx)

@@ -14,6 +14,9 @@ struct trace_sink *trace_text_create(
 /* A call with as many events as are shown, each with a long name, fits. */
 #define TRACE_TEXT_LINE (TRACE_EVENTS * 256 + 2048)
 
+/* So does a frame with the longest names that trace_stack_create() keeps. */
+#define TRACE_TEXT_FRAME 4096
+
 /* From the call's name to its result, how long it took and why it ended. */
 void trace_text_add_call(
 	struct trace_text *text, const struct trace_call *call);

@@ -16,12 +16,14 @@
 
 #include "emu/poll_bits.h"
 #include "trace/known.h"
+#include "trace/looker.h"
 #include "trace/names.h"
 
 struct trace {
 	struct emu_observer observer;
 	struct trace_sink *sinks;
 	const struct trace_filter *filter;
+	struct trace_looker looker;
 	struct trace_known known;
 	bool started; /* the program to wait for was executed */
 };
@@ -48,6 +50,7 @@ static struct trace_call *open_call(
 static void drop(struct trace_call *call)
 {
 	emu_list_remove(&call->link);
+	trace_stack_put(call->stack);
 	free(call);
 }
 
@@ -95,6 +98,8 @@ static void received(void *ctx, const struct emu_call *call, uint64_t at_ns)
 		trace_known_thread(&trace->known, call->thread);
 	struct trace_call *record;
 
+	if (thread)
+		trace_looker_arrival(thread, call);
 	if (!thread || !is_shown(trace, thread, call))
 		return;
 	record = calloc(1, sizeof(*record));
@@ -112,7 +117,30 @@ static void received(void *ctx, const struct emu_call *call, uint64_t at_ns)
 	if (call->kind == EMU_CALL_EPOLL_CTL)
 		trace_name_fd(
 			&record->item, call->thread, emu_call_int(call, 2));
+	if (trace_filter_may_show(trace->filter, record))
+		record->stack = trace_looker_take(&trace->looker, thread, call);
 	emu_list_add_tail(&record->link, &thread->open);
+}
+
+static bool wants_registers(void *ctx, const struct emu_call *call)
+{
+	struct trace *trace = ctx;
+
+	return trace_looker_wants(&trace->looker, call);
+}
+
+static void registers(
+	void *ctx, const struct emu_call *call, const uint64_t *registers)
+{
+	struct trace *trace = ctx;
+	struct trace_thread *thread =
+		trace_known_thread(&trace->known, call->thread);
+	struct trace_call *record = open_call(trace, call);
+
+	if (thread && registers)
+		trace_looker_registers(&trace->looker, thread, call, registers);
+	else if (record)
+		record->stack = trace_looker_make_do(&trace->looker, call);
 }
 
 static void again(
@@ -130,6 +158,7 @@ static void again(
 	if (!record || ended || !first || first == record)
 		return;
 	first->id = call->id;
+	trace_stack_replace(&first->stack, record->stack);
 	drop(record);
 }
 
@@ -384,11 +413,11 @@ static void thread_gone(void *ctx, struct emu_thread *gone)
 	if (!thread)
 		return;
 	end_open(trace, thread);
-	free(thread);
+	trace_known_free_thread(thread);
 }
 
-struct trace *trace_create(
-	struct trace_sink *sinks, const struct trace_filter *filter)
+struct trace *trace_create(struct trace_sink *sinks,
+	const struct trace_filter *filter, const struct trace_stacks *stacks)
 {
 	struct trace *trace = calloc(1, sizeof(*trace));
 
@@ -396,11 +425,14 @@ struct trace *trace_create(
 		return NULL;
 	trace->sinks = sinks;
 	trace->filter = filter;
+	trace->looker.stacks = stacks;
 	trace->observer = (struct emu_observer){
 		.ctx = trace,
 		.received = received,
 		.again = again,
 		.finished = finished,
+		.wants_registers = wants_registers,
+		.registers = registers,
 		.parked = parked,
 		.woken = woken,
 		.slept_on = slept_on,
@@ -440,5 +472,6 @@ void trace_destroy(struct trace *trace)
 		return;
 	trace_finish(trace);
 	trace_known_clear(&trace->known);
+	trace_looker_finish(&trace->looker);
 	free(trace);
 }

@@ -29,9 +29,12 @@ struct trace_sink {
 
 struct trace;
 
-/* Takes over the sinks, a list. `filter` must outlive it. */
-struct trace *trace_create(
-	struct trace_sink *sinks, const struct trace_filter *filter);
+/*
+ * Takes over the sinks, a list. `filter` must outlive it; so must `stacks`,
+ * which is NULL when calls are to be shown without, and is destroyed with it.
+ */
+struct trace *trace_create(struct trace_sink *sinks,
+	const struct trace_filter *filter, const struct trace_stacks *stacks);
 
 /* To be registered with the interception. */
 struct emu_observer *trace_observer(struct trace *trace);

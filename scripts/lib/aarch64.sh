@@ -6,7 +6,7 @@
 # machine's own package state and architectures are left alone; apt runs
 # with a state of its own. Sourced after packages.sh.
 
-AARCH64_PACKAGES='libseccomp-dev libunwind-dev libjson-c-dev check'
+AARCH64_PACKAGES='libseccomp-dev libunwind-dev libjson-c-dev libdw-dev libiberty-dev check'
 AARCH64_SYSROOT=$EPEMU_CACHE/sysroot-aarch64
 
 aarch64_apt() {
@@ -32,6 +32,8 @@ aarch64_sysroot() {
 	retry 3 aarch64_apt install --download-only --no-install-recommends \
 		-y $AARCH64_PACKAGES || return 1
 	for package in "$state"/archives/*.deb; do
+		# The cross compiler has its own, with other paths in libc.so.
+		case $package in */libc6-dev_*) continue ;; esac
 		dpkg-deb -x "$package" "$AARCH64_SYSROOT" || return 1
 	done
 	rm -rf "$state"
