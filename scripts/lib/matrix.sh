@@ -23,7 +23,7 @@ suites_of() {
 	clang) echo unit fuzz launcher conformance ;;
 	# What goes wrong in the supervisor's memory shows here. The launcher and
 	# stress programs would be sanitized too, and some crash on purpose.
-	sanitize) echo unit conformance integration ;;
+	sanitize) echo unit trace conformance integration ;;
 	# Under qemu-user, which has no seccomp: the engine, and the kit natively.
 	aarch64) echo unit qemu ;;
 	esac
