@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The event loop around the supervisor's main epoll instance.
+ * The event loop around the supervisor's epoll instances.
  *
  * Order is what it is about. A thread that writes to a pipe and then calls
  * epoll_wait() must find the pipe ready, so the edges that the kernel queued
  * before the call are fed to the engine before the call is taken from the
- * notifier. The notifier is the `last` source. It is not in the main epoll:
- * poll(2) looks at the notifier first and at the main epoll then, so a main
- * epoll that has nothing then had nothing that is older than the call, and
- * one that has is emptied before the call is served.
+ * notifier. The notifier is the `last` source: poll(2) looks at it first and
+ * at the epolls then. So one that has nothing then had nothing that is older
+ * than the call, and one that has is emptied before the call is served.
+ *
+ * There are three. `edges` has the wake-ups of watched files. While a program
+ * is busy nobody is interested in them before its next wait, which asks for
+ * all there are. So edges end the sleep only while they are rare; they are
+ * not once they ended it without waking anybody. Else it is for `hints`,
+ * where a source listens only while somebody waits, to say that the edges are
+ * to be served. All else is in the main epoll.
  *
  * That it is poll(2) that sleeps matters for speed. The kernel can wake the
  * reader of a notifier on the processor of the caller, which is about to
@@ -38,14 +44,21 @@
  */
 #define QUIET 2
 
+/* What the epoll of everything has, beside files. */
+enum { MAIN, HINTS, EDGES, PARTS };
+
 struct emu_loop {
-	int epfd;
+	int epfd; /* the main epoll */
 	int edges; /* the epoll of the `edge` sources */
+	int hints; /* the epoll of the `hint` sources */
+	uint64_t wakes; /* of those who wait for edges */
 	int whole; /* that of the `forgets` sources and all else, or -1 */
 	bool needed; /* edges must end the sleep */
 	int quiet; /* so often in a row there were none, at most QUIET */
 	bool edges_known; /* all that came before this turn were served */
 	bool edges_due; /* there is one now */
+	struct emu_source parts[PARTS]; /* what `whole` knows them by */
+	bool heeded; /* edges end the sleep in `whole` */
 	int last_fd; /* of the `last` source, or -1 */
 	struct emu_source *last;
 	bool stop;
@@ -67,7 +80,8 @@ struct emu_loop *emu_loop_create(void)
 	loop->last_fd = -1;
 	loop->epfd = epoll_create1(EPOLL_CLOEXEC);
 	loop->edges = loop->epfd < 0 ? -1 : epoll_create1(EPOLL_CLOEXEC);
-	if (loop->edges < 0) {
+	loop->hints = loop->edges < 0 ? -1 : epoll_create1(EPOLL_CLOEXEC);
+	if (loop->hints < 0) {
 		emu_loop_destroy(loop);
 		return NULL;
 	}
@@ -83,6 +97,8 @@ void emu_loop_destroy(struct emu_loop *loop)
 		close(loop->epfd);
 	if (loop->edges >= 0)
 		close(loop->edges);
+	if (loop->hints >= 0)
+		close(loop->hints);
 	if (loop->whole >= 0)
 		close(loop->whole);
 	free(loop);
@@ -93,6 +109,8 @@ static int home(const struct emu_loop *loop, const struct emu_source *source)
 {
 	if (source->forgets)
 		return loop->whole;
+	if (source->hint)
+		return loop->hints;
 	return source->edge ? loop->edges : loop->epfd;
 }
 
@@ -111,24 +129,41 @@ static int control(struct emu_loop *loop, int op, int fd, uint32_t events,
  */
 static int open_whole(struct emu_loop *loop)
 {
-	int fds[] = {loop->last_fd, loop->epfd, loop->edges};
-	struct epoll_event event = {.events = EPOLLIN};
+	const int fds[PARTS] = {loop->epfd, loop->hints, loop->edges};
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = loop->last};
 	int whole = epoll_create1(EPOLL_CLOEXEC);
+	int rc = whole < 0 ? -1 : 0;
 
-	if (whole < 0)
-		return -errno;
-	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
-		event.data.ptr = i == 0 ? loop->last : NULL;
-		if (fds[i] >= 0 &&
-			epoll_ctl(whole, EPOLL_CTL_ADD, fds[i], &event) < 0) {
-			int rc = -errno;
-
+	if (rc == 0 && loop->last)
+		rc = epoll_ctl(whole, EPOLL_CTL_ADD, loop->last_fd, &event);
+	for (int i = 0; i < PARTS && rc == 0; i++) {
+		/* Like the `last` source they are not served in their turn. */
+		loop->parts[i].last = true;
+		event.data.ptr = &loop->parts[i];
+		event.events = i == EDGES ? 0 : EPOLLIN;
+		rc = epoll_ctl(whole, EPOLL_CTL_ADD, fds[i], &event);
+	}
+	if (rc < 0) {
+		rc = -errno;
+		if (whole >= 0)
 			close(whole);
-			return rc;
-		}
+		return rc;
 	}
 	loop->whole = whole;
 	return 0;
+}
+
+/* Has the edges end the sleep in `whole`, or not. */
+static void heed_edges_in_whole(struct emu_loop *loop)
+{
+	struct epoll_event event = {
+		.events = loop->needed ? EPOLLIN : 0,
+		.data.ptr = &loop->parts[EDGES],
+	};
+
+	if (loop->heeded != loop->needed)
+		epoll_ctl(loop->whole, EPOLL_CTL_MOD, loop->edges, &event);
+	loop->heeded = loop->needed;
 }
 
 int emu_loop_add(struct emu_loop *loop, int fd, uint32_t events,
@@ -295,6 +330,11 @@ void emu_loop_need_edges(struct emu_loop *loop, bool need)
 	loop->needed = need;
 }
 
+void emu_loop_woke(struct emu_loop *loop)
+{
+	loop->wakes++;
+}
+
 void emu_loop_expect_edge(struct emu_loop *loop)
 {
 	loop->edges_due = true;
@@ -307,26 +347,28 @@ void emu_loop_expect_edge(struct emu_loop *loop)
 static int rest(struct emu_loop *loop, const struct timespec *timeout,
 	uint32_t *last_events)
 {
+	bool heed = loop->needed || loop->quiet == QUIET;
 	/* In this order; see above. */
 	struct pollfd pollfds[3] = {
 		{.fd = loop->last_fd, .events = POLLIN},
 		{.fd = loop->epfd, .events = POLLIN},
-		{.fd = loop->edges, .events = POLLIN},
+		{.fd = heed ? loop->edges : loop->hints, .events = POLLIN},
 	};
-
-	bool heed = loop->needed || loop->quiet == QUIET;
+	uint64_t wakes = loop->wakes;
 
 	loop->edges_known = false;
-	if (ppoll(pollfds, heed ? 3 : 2, timeout, NULL) < 0)
+	if (ppoll(pollfds, 3, timeout, NULL) < 0)
 		return errno == EINTR ? 0 : -errno;
 	*last_events = (uint32_t)(unsigned short)pollfds[0].revents;
 	if (pollfds[1].revents)
 		drain(loop, loop->epfd);
+	if (pollfds[2].revents && !heed)
+		drain(loop, loop->hints);
 	if (pollfds[2].revents)
 		drain(loop, loop->edges);
-	if (pollfds[2].revents && !*last_events && !loop->needed)
+	if (pollfds[2].revents && !*last_events && wakes == loop->wakes)
 		loop->quiet = 0;
-	loop->edges_known = heed;
+	loop->edges_known = heed || pollfds[2].revents;
 	return 0;
 }
 
@@ -334,19 +376,31 @@ static int rest(struct emu_loop *loop, const struct timespec *timeout,
 static int rest_whole(struct emu_loop *loop, const struct timespec *timeout,
 	uint32_t *last_events)
 {
-	int n = (int)syscall(SYS_epoll_pwait2, loop->whole,
-		&loop->pending[loop->tail], room(loop), timeout, NULL, 0);
+	bool ready[PARTS] = {false};
+	int n;
 
+	heed_edges_in_whole(loop);
+	n = (int)syscall(SYS_epoll_pwait2, loop->whole,
+		&loop->pending[loop->tail], room(loop), timeout, NULL, 0);
 	loop->edges_known = false;
 	if (n < 0)
 		return errno == EINTR ? 0 : -errno;
 	fetched(loop, n);
 	for (int i = loop->head; i < loop->tail; i++) {
-		if (loop->last && loop->pending[i].data.ptr == loop->last)
+		struct emu_source *source = loop->pending[i].data.ptr;
+
+		if (source && source == loop->last)
 			*last_events = loop->pending[i].events;
+		for (int part = 0; part < PARTS; part++)
+			ready[part] |= source == &loop->parts[part];
 	}
 	serve(loop);
-	emu_loop_drain(loop);
+	if (ready[MAIN])
+		drain(loop, loop->epfd);
+	if (ready[HINTS])
+		drain(loop, loop->hints);
+	if (ready[HINTS] || ready[EDGES])
+		drain(loop, loop->edges);
 	return 0;
 }
 
@@ -384,7 +438,7 @@ static int turn(struct emu_loop *loop)
 		loop->last->ready(loop->last, last_events);
 		settle(loop);
 	}
-	if (loop->edges_due && loop->needed && !loop->stop) {
+	if (loop->edges_due && !loop->stop) {
 		drain(loop, loop->edges);
 		settle(loop);
 	}

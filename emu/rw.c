@@ -35,7 +35,8 @@ static int64_t transfer(struct emu_intercept *intercept,
 		if (rc < 0)
 			return rc;
 		emu_observe_counter(intercept, object, call);
-		emu_loop_expect_edge(intercept->loop);
+		if (intercept->sleepers > 0)
+			emu_loop_expect_edge(intercept->loop);
 		return COUNTER_SIZE;
 	}
 	rc = emu_eventfd_read(object->eventfd, &value);
