@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "emu/poll_bits.h"
+#include "trace/item.h"
 #include "trace/known.h"
 #include "trace/looker.h"
 #include "trace/names.h"
@@ -115,8 +115,7 @@ static void received(void *ctx, const struct emu_call *call, uint64_t at_ns)
 	record->start_ns = at_ns;
 	read_timeout(record, call);
 	if (call->kind == EMU_CALL_EPOLL_CTL)
-		trace_name_fd(
-			&record->item, call->thread, emu_call_int(call, 2));
+		trace_item_received(record, call);
 	if (trace_filter_may_show(trace->filter, record))
 		record->stack = trace_looker_take(&trace->looker, thread, call);
 	emu_list_add_tail(&record->link, &thread->open);
@@ -353,15 +352,8 @@ static void describe(struct trace *trace, struct trace_call *record,
 
 	name_object(record, call);
 	record->value = call->value;
-	if (call->item)
-		trace_name_object(&record->item, call->item->kind,
-			call->item->number, record->item.number);
 	if (call->kind == EMU_CALL_EPOLL_CTL) {
-		record->event = call->event;
-		record->has_event = emu_call_int(call, 1) != EMU_EPOLL_CTL_DEL;
-		if (call->object && record->result == 0)
-			trace_known_set_item(&trace->known, call->object->epoll,
-				&record->item, !record->has_event);
+		trace_item_finished(&trace->known, record, call);
 	} else if (record->fd.kind == TRACE_FD_EVENTFD) {
 		record->fd.counted = true;
 		record->fd.count =

@@ -233,8 +233,9 @@ def main():
         exit=False, verbosity=2,
         testRunner=unittest.TextTestRunner(stream=stream, verbosity=2)).result
     failed = result.failures + result.errors
-    held = [test for test, _ in failed
-            if hasattr(test, "_testMethodName") and run_again(test)]
+    cases = [getattr(test, "test_case", test) for test, _ in failed]
+    held = [case for case in cases
+            if hasattr(case, "_testMethodName") and run_again(case)]
     if failed and len(held) == len(failed):
         for test, text in failed:
             print(f"{test} held when it was run again; before:")

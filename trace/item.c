@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The descriptor in an epoll_ctl(), and the items that come of it.
+ *
+ * To name a descriptor takes several system calls. A change that succeeded is
+ * about an item of the epoll, by the kernel's word the very file, and the
+ * item has a name since it was added. So only an addition is named when it is
+ * received; a change that failed is named when it is known to have failed.
+ */
+#include "trace/item.h"
+
+#include "emu/poll_bits.h"
+#include "trace/names.h"
+
+static bool changes_item(const struct emu_call *call)
+{
+	int op = emu_call_int(call, 1);
+
+	return op == EMU_EPOLL_CTL_MOD || op == EMU_EPOLL_CTL_DEL;
+}
+
+void trace_item_received(struct trace_call *record, const struct emu_call *call)
+{
+	record->item.number = emu_call_int(call, 2);
+	if (!changes_item(call))
+		trace_name_fd(&record->item, call->thread, record->item.number);
+}
+
+static void name_changed(const struct trace_known *known,
+	struct trace_call *record, const struct emu_call *call)
+{
+	const struct trace_fd *item = NULL;
+
+	if (call->object && record->result == 0)
+		item = trace_known_item(
+			known, call->object->epoll, record->item.number);
+	if (item)
+		record->item = *item;
+	else
+		trace_name_fd(&record->item, call->thread, record->item.number);
+}
+
+void trace_item_finished(struct trace_known *known, struct trace_call *record,
+	const struct emu_call *call)
+{
+	if (changes_item(call))
+		name_changed(known, record, call);
+	if (call->item)
+		trace_name_object(&record->item, call->item->kind,
+			call->item->number, record->item.number);
+	record->event = call->event;
+	record->has_event = emu_call_int(call, 1) != EMU_EPOLL_CTL_DEL;
+	if (call->object && record->result == 0)
+		trace_known_set_item(known, call->object->epoll, &record->item,
+			!record->has_event);
+}
