@@ -64,14 +64,15 @@ static bool serve_expired(struct emu_intercept *intercept)
 }
 
 /*
- * A wake-up of a file is of interest to nobody before the next wait, unless a
- * thread waits on its epoll: then the ready set is a hint. For epolls in
- * epolls, and those whose placeholder needs the doorbell, that is not enough.
+ * While no thread waits, a wake-up of a file is of interest to nobody before
+ * the next wait. Epolls in epolls, and epolls whose placeholder needs the
+ * doorbell, show theirs to whoever polls at any time.
  */
 static void need_edges(struct emu_intercept *intercept)
 {
-	emu_loop_need_edges(
-		intercept->loop, intercept->nested || intercept->coarse);
+	emu_loop_need_edges(intercept->loop, intercept->sleepers > 0 ||
+						     intercept->nested ||
+						     intercept->coarse);
 }
 
 static void settle(struct emu_settle *settle)

@@ -9,12 +9,10 @@
  * at the epolls then. So one that has nothing then had nothing that is older
  * than the call, and one that has is emptied before the call is served.
  *
- * There are three. `edges` has the wake-ups of watched files. While a program
- * is busy nobody is interested in them before its next wait, which asks for
- * all there are. So edges end the sleep only while they are rare; they are
- * not once they ended it without waking anybody. Else it is for `hints`,
- * where a source listens only while somebody waits, to say that the edges are
- * to be served. All else is in the main epoll.
+ * There are two. `edges` has the wake-ups of watched files. While no thread
+ * waits nobody is interested in them before the next wait, which asks for all
+ * there are. So they end the sleep only while a thread waits, or while they
+ * are rare. All else is in the main epoll.
  *
  * That it is poll(2) that sleeps matters for speed. The kernel can wake the
  * reader of a notifier on the processor of the caller, which is about to
@@ -45,13 +43,11 @@
 #define QUIET 2
 
 /* What the epoll of everything has, beside files. */
-enum { MAIN, HINTS, EDGES, PARTS };
+enum { MAIN, EDGES, PARTS };
 
 struct emu_loop {
 	int epfd; /* the main epoll */
 	int edges; /* the epoll of the `edge` sources */
-	int hints; /* the epoll of the `hint` sources */
-	uint64_t wakes; /* of those who wait for edges */
 	int whole; /* that of the `forgets` sources and all else, or -1 */
 	bool needed; /* edges must end the sleep */
 	int quiet; /* so often in a row there were none, at most QUIET */
@@ -80,8 +76,7 @@ struct emu_loop *emu_loop_create(void)
 	loop->last_fd = -1;
 	loop->epfd = epoll_create1(EPOLL_CLOEXEC);
 	loop->edges = loop->epfd < 0 ? -1 : epoll_create1(EPOLL_CLOEXEC);
-	loop->hints = loop->edges < 0 ? -1 : epoll_create1(EPOLL_CLOEXEC);
-	if (loop->hints < 0) {
+	if (loop->edges < 0) {
 		emu_loop_destroy(loop);
 		return NULL;
 	}
@@ -97,8 +92,6 @@ void emu_loop_destroy(struct emu_loop *loop)
 		close(loop->epfd);
 	if (loop->edges >= 0)
 		close(loop->edges);
-	if (loop->hints >= 0)
-		close(loop->hints);
 	if (loop->whole >= 0)
 		close(loop->whole);
 	free(loop);
@@ -109,8 +102,6 @@ static int home(const struct emu_loop *loop, const struct emu_source *source)
 {
 	if (source->forgets)
 		return loop->whole;
-	if (source->hint)
-		return loop->hints;
 	return source->edge ? loop->edges : loop->epfd;
 }
 
@@ -129,7 +120,7 @@ static int control(struct emu_loop *loop, int op, int fd, uint32_t events,
  */
 static int open_whole(struct emu_loop *loop)
 {
-	const int fds[PARTS] = {loop->epfd, loop->hints, loop->edges};
+	const int fds[PARTS] = {loop->epfd, loop->edges};
 	struct epoll_event event = {.events = EPOLLIN, .data.ptr = loop->last};
 	int whole = epoll_create1(EPOLL_CLOEXEC);
 	int rc = whole < 0 ? -1 : 0;
@@ -330,11 +321,6 @@ void emu_loop_need_edges(struct emu_loop *loop, bool need)
 	loop->needed = need;
 }
 
-void emu_loop_woke(struct emu_loop *loop)
-{
-	loop->wakes++;
-}
-
 void emu_loop_expect_edge(struct emu_loop *loop)
 {
 	loop->edges_due = true;
@@ -352,23 +338,20 @@ static int rest(struct emu_loop *loop, const struct timespec *timeout,
 	struct pollfd pollfds[3] = {
 		{.fd = loop->last_fd, .events = POLLIN},
 		{.fd = loop->epfd, .events = POLLIN},
-		{.fd = heed ? loop->edges : loop->hints, .events = POLLIN},
+		{.fd = loop->edges, .events = POLLIN},
 	};
-	uint64_t wakes = loop->wakes;
 
 	loop->edges_known = false;
-	if (ppoll(pollfds, 3, timeout, NULL) < 0)
+	if (ppoll(pollfds, heed ? 3 : 2, timeout, NULL) < 0)
 		return errno == EINTR ? 0 : -errno;
 	*last_events = (uint32_t)(unsigned short)pollfds[0].revents;
 	if (pollfds[1].revents)
 		drain(loop, loop->epfd);
-	if (pollfds[2].revents && !heed)
-		drain(loop, loop->hints);
 	if (pollfds[2].revents)
 		drain(loop, loop->edges);
-	if (pollfds[2].revents && !*last_events && wakes == loop->wakes)
+	if (pollfds[2].revents && !*last_events && !loop->needed)
 		loop->quiet = 0;
-	loop->edges_known = heed || pollfds[2].revents;
+	loop->edges_known = heed;
 	return 0;
 }
 
@@ -397,9 +380,7 @@ static int rest_whole(struct emu_loop *loop, const struct timespec *timeout,
 	serve(loop);
 	if (ready[MAIN])
 		drain(loop, loop->epfd);
-	if (ready[HINTS])
-		drain(loop, loop->hints);
-	if (ready[HINTS] || ready[EDGES])
+	if (ready[EDGES])
 		drain(loop, loop->edges);
 	return 0;
 }

@@ -24,11 +24,9 @@ struct emu_source {
 	 */
 	bool last;
 	/*
-	 * Need not be served at once unless a hint says so.
+	 * Need not be served at once while emu_loop_need_edges() is off.
 	 */
 	bool edge;
-	/* Edges are to be served now. */
-	bool hint;
 	/* Its file forgets what it has to report when it is polled. */
 	bool forgets;
 };
@@ -75,14 +73,11 @@ void emu_loop_drain(struct emu_loop *loop);
 void emu_loop_drain_edges(struct emu_loop *loop);
 
 /*
- * Whether `edge` sources have to end the loop's sleep by themselves. Else a
- * `hint` source has to do it for those that somebody waits for, and a busy
- * program is not slowed down by a supervisor that wakes up for each packet.
+ * Whether `edge` sources have to end the loop's sleep. While nobody waits for
+ * them they need not, and a busy program is not slowed down by a supervisor
+ * that wakes up for each of its packets.
  */
 void emu_loop_need_edges(struct emu_loop *loop, bool need);
-
-/* An edge woke somebody who waited for it. */
-void emu_loop_woke(struct emu_loop *loop);
 
 /* What was just done makes an edge: no need to sleep before it is served. */
 void emu_loop_expect_edge(struct emu_loop *loop);

@@ -35,10 +35,6 @@ struct emu_object {
 	struct emu_list unsettled; /* on the set's list: look at the bell */
 	struct emu_list *unsettled_list;
 	int ready_set; /* host epoll in the placeholder; -1 if none */
-	struct emu_source hint; /* the ready set, while a thread waits */
-	bool hints; /* it is listened to */
-	bool hinted; /* it was at some time */
-	struct emu_loop *hint_loop;
 	int doorbell; /* host eventfd in the ready set */
 	bool rung;
 	bool coarse; /* some item cannot be in the ready set */

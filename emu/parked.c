@@ -48,7 +48,6 @@ bool emu_parked_is_wait(const struct emu_parked *parked)
 void emu_parked_woken(struct emu_parked *parked)
 {
 	emu_observe_woken(parked);
-	emu_loop_woke(parked->intercept->loop);
 	emu_list_remove(&parked->woken_link);
 	emu_list_add_tail(&parked->woken_link, &parked->intercept->woken);
 }

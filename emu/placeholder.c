@@ -324,37 +324,6 @@ void emu_placeholder_looked(struct emu_watches *set)
 	set->complete = NULL;
 }
 
-static void hint_ready(struct emu_source *source, uint32_t events)
-{
-	struct emu_object *object =
-		emu_container_of(source, struct emu_object, hint);
-
-	(void)events;
-	if (emu_epoll_has_waiters(object->epoll))
-		return;
-	object->hints = false;
-	emu_loop_modify(object->hint_loop, object->ready_set, 0, source);
-}
-
-int emu_placeholder_listen(struct emu_object *object, struct emu_loop *loop)
-{
-	uint32_t events = EPOLLIN | EPOLLET;
-	int rc;
-
-	if (object->hints)
-		return 0;
-	object->hint.ready = hint_ready;
-	object->hint.hint = true;
-	object->hint_loop = loop;
-	rc = object->hinted ? emu_loop_modify(loop, object->ready_set, events,
-				      &object->hint)
-			    : emu_loop_add(loop, object->ready_set, events,
-				      &object->hint);
-	object->hints = rc == 0;
-	object->hinted = object->hinted || rc == 0;
-	return rc;
-}
-
 void emu_placeholder_taken(struct emu_object *object)
 {
 	if (emu_epoll_edge_available(object->epoll))

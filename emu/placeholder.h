@@ -48,9 +48,6 @@ void emu_placeholder_look(
 /* The events were taken: from now on files are asked again. */
 void emu_placeholder_looked(struct emu_watches *set);
 
-/* A thread waits on the epoll: its files' wake-ups are to be served now. */
-int emu_placeholder_listen(struct emu_object *object, struct emu_loop *loop);
-
 /* After that: has the bell looked at, if it may have to change. */
 void emu_placeholder_taken(struct emu_object *object);
 

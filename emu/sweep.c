@@ -49,8 +49,6 @@ void emu_object_retire(
 	}
 	if (object->loop)
 		emu_loop_remove(intercept->loop, -1, &object->source);
-	if (object->hinted)
-		emu_loop_remove(intercept->loop, -1, &object->hint);
 	emu_observe_object_gone(intercept, object);
 	emu_fdtable_remove(intercept->fdtable, object);
 	emu_placeholder_destroy(object);

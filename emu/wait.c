@@ -220,18 +220,9 @@ static void woken(struct emu_waiter *waiter)
 	emu_parked_woken(emu_container_of(waiter, struct emu_parked, waiter));
 }
 
-static void queue(struct emu_parked *parked)
-{
-	struct emu_intercept *intercept = parked->intercept;
-
-	emu_epoll_wait_begin(parked->object->epoll, &parked->waiter, woken);
-	if (emu_placeholder_listen(parked->object, intercept->loop) < 0)
-		intercept->coarse = true;
-}
-
 static void sleep_on(struct emu_parked *parked)
 {
-	queue(parked);
+	emu_epoll_wait_begin(parked->object->epoll, &parked->waiter, woken);
 	emu_deadline_arm(emu_loop_deadlines(parked->intercept->loop),
 		&parked->deadline, parked->at_ns);
 	emu_observe_parked(parked, parked->at_ns);
@@ -363,7 +354,8 @@ void emu_wait_serve(struct emu_parked *parked, bool expired)
 	n = harvest(intercept, parked->object, emu_call_int(&parked->call, 2));
 	emu_placeholder_taken(parked->object);
 	if (n == 0 && !expired) {
-		queue(parked);
+		emu_epoll_wait_begin(
+			parked->object->epoll, &parked->waiter, woken);
 		emu_observe_slept_on(parked);
 	} else {
 		conclude(parked, n);

@@ -186,12 +186,15 @@ static int watch_attach(struct emu_watch *watch, uint32_t events)
 {
 	struct emu_watches *set = watch->set;
 	int epfd = watch->weak.epfd;
-	int rc = emu_loop_add(
-		set->loop, epfd, EPOLLIN | EPOLLET, &watch->source);
+	int rc = 0;
 
-	if (rc == 0 && is_hidden(events))
+	/* The kernel wakes the newest first: the alarm follows the edge. */
+	if (is_hidden(events))
 		rc = emu_loop_add(
 			set->loop, epfd, EPOLLIN | EPOLLET, &set->alarm);
+	if (rc == 0)
+		rc = emu_loop_add(
+			set->loop, epfd, EPOLLIN | EPOLLET, &watch->source);
 	if (rc < 0)
 		return rc;
 	watch->alarmed = is_hidden(events);
@@ -210,15 +213,19 @@ static int watch_hide(struct emu_watch *watch, bool hidden)
 
 	if (hidden == watch->hidden)
 		return 0;
-	rc = watch->alarmed ? emu_loop_modify(set->loop, watch->weak.epfd,
-				      events, &set->alarm)
-			    : emu_loop_add(set->loop, watch->weak.epfd, events,
-				      &set->alarm);
-	if (rc < 0)
+	if (watch->alarmed) {
+		rc = emu_loop_modify(
+			set->loop, watch->weak.epfd, events, &set->alarm);
+		watch->hidden = rc == 0 ? hidden : watch->hidden;
 		return rc;
-	watch->alarmed = true;
-	watch->hidden = hidden;
-	return 0;
+	}
+	/* Anew, for the order; whoever modifies polls the file after that. */
+	emu_loop_remove(set->loop, watch->weak.epfd, &watch->source);
+	rc = watch_attach(watch, hidden ? EMU_EPOLLONESHOT : 0);
+	if (rc < 0) /* as it was */
+		emu_loop_add(set->loop, watch->weak.epfd, EPOLLIN | EPOLLET,
+			&watch->source);
+	return rc;
 }
 
 static int enter(struct emu_watches *set, struct emu_watch *watch)
