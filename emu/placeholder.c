@@ -192,6 +192,15 @@ static int set_entry(struct emu_object *object, int fd, bool there,
 	return rc < 0 ? -errno : 0;
 }
 
+/* The same, whether it is there or not. */
+static int put_entry(
+	struct emu_object *object, int fd, struct epoll_event *event)
+{
+	int rc = set_entry(object, fd, false, event);
+
+	return rc == -EEXIST ? set_entry(object, fd, true, event) : rc;
+}
+
 static void unset_entry(struct emu_object *object, int fd)
 {
 	epoll_ctl(object->ready_set, EPOLL_CTL_DEL, fd, NULL);
@@ -221,10 +230,7 @@ static int show(struct emu_object *object, struct emu_watch *watch, int fd,
 		return rc;
 	event.events = EPOLLIN | (events & EMU_EPOLLET);
 	event.data.u64 = events & EMU_EPOLLET ? emu_watch_tag(watch) : 0;
-	rc = set_entry(object, watch->weak.epfd, false, &event);
-	if (rc == -EEXIST)
-		rc = set_entry(object, watch->weak.epfd, true, &event);
-	return rc;
+	return put_entry(object, watch->weak.epfd, &event);
 }
 
 void emu_placeholder_show(struct emu_object *object, struct emu_watch *watch,
@@ -245,7 +251,6 @@ void emu_placeholder_show_nested(struct emu_object *object,
 	const struct emu_object *inner, uint32_t events)
 {
 	struct epoll_event event = {.events = EPOLLIN};
-	int rc;
 
 	emu_placeholder_changed(object);
 	/* A ready set has no mask. */
@@ -257,11 +262,8 @@ void emu_placeholder_show_nested(struct emu_object *object,
 		event.events |= EPOLLET;
 		event.data.u64 = NESTED;
 	}
-	rc = set_entry(object, inner->ready_set, false, &event);
-	if (rc == -EEXIST)
-		rc = set_entry(object, inner->ready_set, true, &event);
 	/* Too deep or too many paths for the host: the bell has to do. */
-	if (rc < 0)
+	if (put_entry(object, inner->ready_set, &event) < 0)
 		object->coarse = true;
 }
 

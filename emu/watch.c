@@ -221,7 +221,7 @@ static int watch_hide(struct emu_watch *watch, bool hidden)
 	}
 	/* Anew, for the order; whoever modifies polls the file after that. */
 	emu_loop_remove(set->loop, watch->weak.epfd, &watch->source);
-	rc = watch_attach(watch, hidden ? EMU_EPOLLONESHOT : 0);
+	rc = watch_attach(watch, EMU_EPOLLONESHOT);
 	if (rc < 0) /* as it was */
 		emu_loop_add(set->loop, watch->weak.epfd, EPOLLIN | EPOLLET,
 			&watch->source);
