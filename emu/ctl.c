@@ -95,9 +95,22 @@ static int new_watch(
 			set, ctl->copy, ctl->event.events);
 		return *watch ? 0 : rc;
 	}
-	if (rc == 0 && ctl->anon && emu_signalfd_is(ctl->copy))
-		emu_watch_is_signalfd(*watch, ctl->fd);
+	if (rc < 0 || !ctl->anon || !emu_signalfd_is(ctl->copy))
+		return rc;
+	rc = emu_signalfd_attach(ctl->intercept, *watch, ctl->thread, ctl->fd);
+	if (rc < 0)
+		emu_watch_destroy(*watch);
 	return rc;
+}
+
+/* Has native pollers of the epoll see the file as `events` demands. */
+static void show(
+	const struct ctl *ctl, struct emu_watch *watch, uint32_t events)
+{
+	if (watch->signalfd)
+		emu_signalfd_show(watch, ctl->object, events);
+	else
+		emu_placeholder_show(ctl->object, watch, ctl->copy, events);
 }
 
 static int get_watch(const struct ctl *ctl, struct emu_watch **watch)
@@ -139,8 +152,7 @@ static int add_watch(const struct ctl *ctl)
 		return rc;
 	}
 	watch->item = watch->users++ == 0 ? item : NULL;
-	emu_placeholder_show(ctl->object, watch, ctl->copy,
-		ctl->event.events | EMU_EPOLLERR);
+	show(ctl, watch, ctl->event.events | EMU_EPOLLERR);
 	emu_sweep_note(ctl->intercept);
 	return 0;
 }
@@ -176,7 +188,7 @@ static int add(const struct ctl *ctl)
  */
 static void hide_alike(const struct ctl *ctl, struct emu_watch *watch)
 {
-	emu_placeholder_show(ctl->object, watch, ctl->copy, 0);
+	show(ctl, watch, 0);
 	ctl->object->coarse = true;
 }
 
@@ -254,8 +266,7 @@ static int modify(const struct ctl *ctl)
 	if (rc < 0)
 		return rc;
 	if (watch)
-		emu_placeholder_show(ctl->object, watch, ctl->copy,
-			ctl->event.events | EMU_EPOLLERR);
+		show(ctl, watch, ctl->event.events | EMU_EPOLLERR);
 	else
 		emu_placeholder_show_nested(ctl->object, ctl->inner,
 			ctl->event.events | EMU_EPOLLERR);
@@ -281,7 +292,7 @@ static int delete (const struct ctl *ctl)
 	if (watch->users > 1 && !watch->shared)
 		hide_alike(ctl, watch);
 	else if (watch->shown)
-		emu_placeholder_show(ctl->object, watch, ctl->copy, 0);
+		show(ctl, watch, 0);
 	emu_watch_put(watch);
 	emu_placeholder_changed(ctl->object);
 	return 0;
@@ -401,5 +412,6 @@ void emu_call_epoll_ctl(struct emu_intercept *intercept, struct emu_call *call)
 		emu_answer_full(intercept);
 	intercept->coarse = intercept->coarse || ctl.object->coarse;
 	call->item = ctl.inner ? ctl.inner : ctl.eventfd;
+	emu_placeholder_settle(&intercept->unsettled);
 	emu_answer_done(intercept, call, rc);
 }

@@ -99,7 +99,7 @@ static void look_at_watch(
 			break;
 		}
 	}
-	if (!watch->source.forgets && watch->signalfd < 0)
+	if (!watch->source.forgets && !watch->signalfd)
 		view->ready = emu_weak_poll(&watch->weak) & view->events;
 }
 

@@ -88,10 +88,7 @@ static void settle(struct emu_settle *settle)
 	} while (serve_expired(intercept));
 	emu_signalfd_arm(intercept);
 	emu_sweep_settle(intercept);
-	while (!emu_list_empty(&intercept->unsettled))
-		emu_placeholder_settle(
-			emu_container_of(intercept->unsettled.next,
-				struct emu_object, unsettled));
+	emu_placeholder_settle(&intercept->unsettled);
 	need_edges(intercept);
 }
 
@@ -217,6 +214,7 @@ static void thread_gone(void *ctx, struct emu_thread *thread)
 		emu_parked_destroy(thread->parked);
 	}
 	emu_signalfd_caller(NULL);
+	emu_signalfd_thread_gone(intercept, thread);
 	emu_voided_clear(thread);
 	emu_pwait_forget(thread);
 	emu_sweep_note(intercept);
@@ -273,12 +271,14 @@ struct emu_intercept *emu_intercept_create(struct emu_loop *loop, int listener,
 	intercept->max_user_watches = read_max_user_watches();
 	emu_list_init(&intercept->observers);
 	emu_list_init(&intercept->parked);
+	emu_list_init(&intercept->signalfds);
 	emu_list_init(&intercept->woken);
 	emu_list_init(&intercept->unsettled);
 	emu_deadline_init(&intercept->housekeeping);
 	emu_deadline_init(&intercept->signalfd_tick);
 	emu_watches_init(&intercept->watches, loop);
 	intercept->watches.poll_signalfd = emu_signalfd_poll;
+	intercept->watches.free_signalfd = emu_signalfd_free;
 	rc = start(intercept);
 	if (rc < 0) {
 		emu_logf(log, "cannot start the emulation: %s", strerror(-rc));

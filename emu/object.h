@@ -37,6 +37,7 @@ struct emu_object {
 	int ready_set; /* host epoll in the placeholder; -1 if none */
 	int doorbell; /* host eventfd in the ready set */
 	bool rung;
+	unsigned int signals; /* signalfds that a poll has to show */
 	bool coarse; /* some item cannot be in the ready set */
 	uint64_t deliveries; /* waits that took events from it */
 	bool drained; /* the ready set no longer shows a queued edge */

@@ -214,7 +214,7 @@ static void stirred(struct emu_watches *set, const struct emu_watch *watch)
 	struct emu_item_info info;
 
 	emu_observe_cause(intercept,
-		watch->signalfd >= 0 ? EMU_CAUSE_SIGNALFD : EMU_CAUSE_FILE);
+		watch->signalfd ? EMU_CAUSE_SIGNALFD : EMU_CAUSE_FILE);
 	intercept->cause.eventfd = watch->eventfd;
 	if (watch->item) {
 		emu_item_info(watch->item, &info);

@@ -18,6 +18,8 @@
  *   one-shot,          only the engine knows whether they are due, so a
  *   exclusive          `doorbell` in the ready set rings while such an item
  *                      is on the engine's ready list
+ *   signalfd           is ready for one thread and not for another; the
+ *                      doorbell rings while it has a signal (signalfd.c)
  *
  * A plain item's file is in the ready set itself, so that one look at the
  * ready set, which has to be drained anyway, also tells what many files are
@@ -267,6 +269,13 @@ void emu_placeholder_show_nested(struct emu_object *object,
 		object->coarse = true;
 }
 
+void emu_placeholder_signal(struct emu_object *object, bool ready)
+{
+	object->signals += ready ? 1u : -1u;
+	if (emu_list_empty(&object->unsettled))
+		emu_list_add_tail(&object->unsettled, object->unsettled_list);
+}
+
 /* Is the edge that the ready set just gave up on its way in the engine? */
 static bool is_queued(const struct emu_watch *watch)
 {
@@ -344,11 +353,11 @@ static bool must_ring(const struct emu_object *object)
 {
 	if (object->coarse && emu_epoll_available(object->epoll))
 		return true;
-	return emu_epoll_hidden_available(object->epoll) ||
+	return object->signals || emu_epoll_hidden_available(object->epoll) ||
 	       (object->drained && emu_epoll_edge_available(object->epoll));
 }
 
-void emu_placeholder_settle(struct emu_object *object)
+static void settle(struct emu_object *object)
 {
 	uint64_t value = 1;
 	ssize_t n;
@@ -367,4 +376,11 @@ void emu_placeholder_settle(struct emu_object *object)
 		n = read(object->doorbell, &value, sizeof(value));
 	if (n == (ssize_t)sizeof(value))
 		object->rung = ring;
+}
+
+void emu_placeholder_settle(struct emu_list *unsettled)
+{
+	while (!emu_list_empty(unsettled))
+		settle(emu_container_of(
+			unsettled->next, struct emu_object, unsettled));
 }

@@ -38,6 +38,9 @@ void emu_placeholder_show(struct emu_object *object, struct emu_watch *watch,
 void emu_placeholder_show_nested(struct emu_object *object,
 	const struct emu_object *inner, uint32_t events);
 
+/* The same for a signalfd, whose readiness the ready set cannot tell. */
+void emu_placeholder_signal(struct emu_object *object, bool ready);
+
 /*
  * Before up to `max` events are taken from the ready list: the edges among
  * them leave the ready set, and watches learn what their files are ready for.
@@ -54,8 +57,8 @@ void emu_placeholder_taken(struct emu_object *object);
 /* An item was modified or removed: the same. */
 void emu_placeholder_changed(struct emu_object *object);
 
-/* Brings the bell in line with the ready list. */
-void emu_placeholder_settle(struct emu_object *object);
+/* Brings the bells of those on the list in line with their ready lists. */
+void emu_placeholder_settle(struct emu_list *unsettled);
 
 /*
  * The counter of an eventfd, kept in the placeholder itself. Valid while

@@ -49,6 +49,7 @@ struct emu_intercept {
 	struct emu_list unsettled; /* epolls whose bell needs a look */
 
 	struct emu_deadline housekeeping;
+	struct emu_list signalfds; /* all watched ones */
 	struct emu_deadline signalfd_tick;
 	size_t since_sweep; /* objects and watches made since all were seen */
 	size_t swept; /* looked at in the sweep under way */
@@ -233,11 +234,22 @@ void emu_pwait_forget(struct emu_thread *thread);
 void emu_signalfd_caller(struct emu_thread *thread);
 /* Is our descriptor a signalfd? */
 bool emu_signalfd_is(int fd);
+/*
+ * The watch is on a signalfd, which the thread has at `fd`. Errors: -ENOMEM.
+ */
+int emu_signalfd_attach(struct emu_intercept *intercept,
+	struct emu_watch *watch, struct emu_thread *thread, int fd);
 uint32_t emu_signalfd_poll(struct emu_watch *watch);
+void emu_signalfd_free(struct emu_watch *watch);
+/* Its item's mask in the epoll is `events`, 0 for none. */
+void emu_signalfd_show(
+	struct emu_watch *watch, struct emu_object *object, uint32_t events);
+void emu_signalfd_thread_gone(
+	struct emu_intercept *intercept, const struct emu_thread *thread);
 /* Looks for signals that came for the caller, on behalf of this epoll. */
 void emu_signalfd_look(
 	struct emu_intercept *intercept, const struct emu_epoll *epoll);
-/* Looks for signals that came for sleeping threads; due every so often. */
+/* Looks for signals that came since; due every so often. */
 void emu_signalfd_tick(struct emu_intercept *intercept);
 void emu_signalfd_arm(struct emu_intercept *intercept);
 

@@ -159,8 +159,10 @@ static int harvest(
 	int n;
 
 	emu_loop_drain_edges(intercept->loop);
-	if (!emu_list_empty(&intercept->watches.signalfds))
+	if (!emu_list_empty(&intercept->signalfds)) {
 		emu_signalfd_look(intercept, object->epoll);
+		emu_placeholder_settle(&intercept->unsettled);
+	}
 	if (!emu_epoll_available(object->epoll))
 		return 0;
 	if (intercept->nested)

@@ -54,7 +54,6 @@ void emu_watches_init(struct emu_watches *set, struct emu_loop *loop)
 	set->alarm.ready = alarm_rung;
 	emu_list_init(&set->all);
 	emu_list_init(&set->shared);
-	emu_list_init(&set->signalfds);
 }
 
 /* Has wake-ups reach the loop, and the alarm ring for them, or not. */
@@ -102,7 +101,7 @@ static uint32_t watch_poll(struct emu_file *file, uint32_t mask)
 
 	uint32_t bits;
 
-	if (watch->signalfd >= 0)
+	if (watch->signalfd)
 		return watch->set->poll_signalfd(watch) & mask;
 	if (watch->armed && told(watch, &bits)) {
 		watch->redundant = 0;
@@ -146,7 +145,7 @@ static void watch_ready(struct emu_source *source, uint32_t events)
 	int news;
 
 	(void)events;
-	if (watch->signalfd >= 0)
+	if (watch->signalfd)
 		return; /* the kernel means our own signals */
 	watch->stirred = true;
 	if (watch->set->stirred)
@@ -288,9 +287,7 @@ int emu_watch_create(struct emu_watches *set, int fd, uint32_t events,
 	new->source.edge = true;
 	new->edges = events &EMU_EPOLLET;
 	new->shared = shared;
-	new->signalfd = -1;
 	new->source.forgets = forgets;
-	emu_list_init(&new->signalfds);
 	emu_file_init(&new->file, &watch_ops);
 	rc = watch_attach(new, events);
 	if (rc == 0)
@@ -312,7 +309,8 @@ void emu_watch_destroy(struct emu_watch *watch)
 	watch->set->by_handle[watch->weak.epfd] = NULL;
 	emu_weak_finish(&watch->weak);
 	emu_list_remove(&watch->link);
-	emu_list_remove(&watch->signalfds);
+	if (watch->signalfd)
+		watch->set->free_signalfd(watch);
 	watch->set->count--;
 	free(watch);
 }
@@ -358,12 +356,6 @@ struct emu_watch *emu_watches_find_alike(
 			return watch;
 	}
 	return NULL;
-}
-
-void emu_watch_is_signalfd(struct emu_watch *watch, int fd)
-{
-	watch->signalfd = fd;
-	emu_list_add_tail(&watch->signalfds, &watch->set->signalfds);
 }
 
 struct emu_watch *emu_watches_find_shared(struct emu_watches *set, int fd)

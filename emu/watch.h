@@ -13,6 +13,7 @@
 #include "weak.h"
 
 struct emu_object;
+struct emu_signalfd;
 
 struct emu_watch {
 	struct emu_file file; /* what the engine sees */
@@ -26,11 +27,8 @@ struct emu_watch {
 	bool fresh; /* (re)registered: that made an event of its own */
 	/* The change of a file that forgets it, until it is reported. */
 	uint32_t remembered;
-	/* Signalfds need more than the handle; see signalfd.c. */
-	struct emu_list signalfds; /* on the set's list, or unlinked */
-	int signalfd; /* the target's number of it, -1 if it is none */
-	uint64_t sigmask; /* as last seen */
-	uint64_t pending; /* signals of the mask, as last seen */
+	/* A signalfd needs more than the handle; NULL for all else. */
+	struct emu_signalfd *signalfd;
 	/*
 	 * The ready set of which object has the file itself, and what that
 	 * told of it at the look numbered `look`; see placeholder.c.
@@ -54,9 +52,9 @@ struct emu_watches {
 	struct emu_source alarm; /* wake-ups are to be served at once */
 	struct emu_list all; /* oldest look first: the sweep rotates it */
 	struct emu_list shared; /* the shared ones are on this list instead */
-	struct emu_list signalfds;
-	/* Polls a signalfd; set by whoever knows for which thread. */
+	/* For watches with a `signalfd`; set by whoever makes those. */
 	uint32_t (*poll_signalfd)(struct emu_watch *watch);
+	void (*free_signalfd)(struct emu_watch *watch);
 	/* For observers: a wake-up is about to be served. May be NULL. */
 	void (*stirred)(struct emu_watches *set, const struct emu_watch *watch);
 	size_t count;
@@ -104,9 +102,6 @@ int emu_watch_modify(struct emu_watch *watch, int fd, uint32_t events);
  */
 struct emu_watch *emu_watches_find_alike(
 	struct emu_watches *set, int fd, uint32_t events);
-
-/* The watch is on a signalfd, which the target has at `fd`. */
-void emu_watch_is_signalfd(struct emu_watch *watch, int fd);
 
 /* The shared watch of the file behind our descriptor `fd`, or NULL. */
 struct emu_watch *emu_watches_find_shared(struct emu_watches *set, int fd);

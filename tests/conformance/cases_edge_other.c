@@ -187,6 +187,82 @@ CASE(a04_signalfd_wakes_the_wait, .level = 3, .covers = "A04 G03",
 	IS(take(fd, 128), 128);
 }
 
+static void signal_polling_parent(void *arg)
+{
+	int *pid = arg;
+
+	asleep_in(*pid, __NR_ppoll);
+	sig_send(*pid, SIGUSR1);
+}
+
+/* Sleeps in poll on the epoll until the signal is there, and takes it. */
+static void poll_for_signal(int polled_ep, int ep, int fd)
+{
+	int self = own_pid(), revents;
+
+	IS(polled(polled_ep, EPOLLIN), 0);
+	child_start(signal_polling_parent, &self);
+	IS(sys_poll(polled_ep, EPOLLIN, &revents, -1), 1);
+	IS(revents, EPOLLIN);
+	NOW(ep, {EPOLLIN, 1});
+	IS(take(fd, 128), 128);
+	NONE(ep);
+	IS(polled(polled_ep, EPOLLIN), 0);
+}
+
+CASE(a04_signalfd_wakes_a_poll, .level = 3, .covers = "A04 C07",
+	.calls = "signalfd4 kill ppoll epoll_wait read clone",
+	.ref = "fs/signalfd.c: signalfd_poll; fs/eventpoll.c: ep_poll_safewake",
+	.breaks = "sd-event within GLib: poll on the loop's own epoll")
+{
+	static const uint32_t modes[] = {
+		EPOLLIN, EPOLLIN | EPOLLET, EPOLLIN | EPOLLONESHOT};
+	int fd = signals_of(SIGUSR1), i;
+
+	for (i = 0; i < 3; i++) {
+		int ep = ep_new();
+
+		OK(ep_add(ep, fd, modes[i], 1));
+		poll_for_signal(ep, ep, fd);
+		OK(sys_close(ep));
+	}
+}
+
+CASE(n08_signalfd_wakes_a_poll_above, .level = 4, .covers = "A04 N08",
+	.calls = "signalfd4 kill ppoll epoll_wait read clone",
+	.ref = "fs/signalfd.c: signalfd_poll; fs/eventpoll.c: ep_poll_safewake",
+	.breaks = "event loops within event loops, with signals")
+{
+	int outer = ep_new(), ep = ep_new(), fd = signals_of(SIGUSR1);
+
+	OK(ep_add(ep, fd, EPOLLIN, 1));
+	OK(ep_add(outer, ep, EPOLLIN, 2));
+	poll_for_signal(outer, ep, fd);
+}
+
+CASE(a04_signalfd_poll_by_hand, .level = 4, .covers = "A04 C07",
+	.calls = "signalfd4 kill ppoll epoll_ctl read",
+	.ref = "fs/signalfd.c: signalfd_poll",
+	.breaks = "sd-event within GLib: poll on the loop's own epoll")
+{
+	int ep = ep_new(), fd = signals_of(SIGUSR1), revents;
+
+	OK(ep_add(ep, fd, EPOLLIN, 1));
+	sig_send(own_pid(), SIGUSR1);
+	IS(sys_poll(ep, EPOLLIN, &revents, -1), 1);
+	OK(ep_mod(ep, fd, EPOLLPRI, 1));
+	IS(polled(ep, EPOLLIN), 0);
+	OK(ep_mod(ep, fd, EPOLLIN, 1));
+	IS(polled(ep, EPOLLIN), EPOLLIN);
+	OK(ep_del(ep, fd));
+	IS(polled(ep, EPOLLIN), 0);
+	OK(ep_add(ep, fd, EPOLLIN, 1));
+	IS(polled(ep, EPOLLIN), EPOLLIN);
+	OK(sys_close(fd));
+	NONE(ep);
+	IS(polled(ep, EPOLLIN), 0);
+}
+
 CASE(a04_inotify_reports, .level = 3, .covers = "A04 D05",
 	.calls = "inotify_init1 inotify_add_watch memfd_create epoll_wait",
 	.ref = "inotify(7)", .breaks = "file watchers of every runtime")

@@ -35,7 +35,7 @@ WAKE = ("""	/* Such a file reports its change to the first who polls, and that w
 NO_SWEEP = ("\t\tif (emu_weak_gone(&watch->weak)) {", "\t\tif (0) {")
 
 # Which watches are those of eventfds: the second word behind each says so.
-IS_EVENTFD = ("\temu_list_init(&new->signalfds);\n", """
+IS_EVENTFD = ("\tnew->shared = shared;\n", """
 	{
 		char path[40], name[40] = "";
 
@@ -44,7 +44,7 @@ IS_EVENTFD = ("\temu_list_init(&new->signalfds);\n", """
 			strstr(name, "[eventfd]"))
 			((uint32_t *)(new + 1))[1] = 1;
 	}
-	emu_list_init(&new->signalfds);
+	new->shared = shared;
 """)
 HEADERS = ("#include <sys/epoll.h>\n",
            "#include <stdio.h>\n#include <sys/epoll.h>\n#include <unistd.h>\n")
