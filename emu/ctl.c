@@ -82,18 +82,37 @@ static void drop_gone(const struct ctl *ctl)
 	}
 }
 
+/*
+ * The watch may be another epoll's: then its edges and those of this epoll
+ * come together, in the order in which they were.
+ */
+static void share(const struct ctl *ctl, const struct emu_watch *watch)
+{
+	struct emu_edges *edges = watch->source.edges;
+
+	if (edges == ctl->object->edges)
+		return;
+	emu_intercept_merge(ctl->intercept, ctl->object);
+	if (edges != &ctl->intercept->watches.edges)
+		emu_intercept_merge(ctl->intercept,
+			emu_container_of(edges, struct emu_object, own));
+}
+
 static int new_watch(
 	const struct ctl *ctl, bool shared, struct emu_watch **watch)
 {
 	struct emu_watches *set = &ctl->intercept->watches;
-	int rc = emu_watch_create(
-		set, ctl->copy, ctl->event.events, shared, ctl->regular, watch);
+	int rc = emu_watch_create(set, ctl->object->edges, ctl->copy,
+		ctl->event.events, shared, ctl->regular, watch);
 
 	if (rc == -EINVAL && !shared) {
 		/* The host has had its fill of watches on this file. */
 		*watch = emu_watches_find_alike(
 			set, ctl->copy, ctl->event.events);
-		return *watch ? 0 : rc;
+		if (!*watch)
+			return rc;
+		share(ctl, *watch);
+		return 0;
 	}
 	if (rc < 0 || !ctl->anon || !emu_signalfd_is(ctl->copy))
 		return rc;
@@ -123,6 +142,7 @@ static int get_watch(const struct ctl *ctl, struct emu_watch **watch)
 			: NULL;
 	if (!*watch)
 		return new_watch(ctl, shared, watch);
+	share(ctl, *watch);
 	events = (*watch)->weak.events | ctl->event.events;
 	if (events == (*watch)->weak.events)
 		return 0;
@@ -319,7 +339,7 @@ static int operate(const struct ctl *ctl)
 		return rc;
 	/* What is ready now comes after what was woken before. */
 	if (ctl->op != EMU_EPOLL_CTL_DEL)
-		emu_loop_drain_edges(ctl->intercept->loop);
+		emu_intercept_drain(ctl->intercept, ctl->object);
 	switch (ctl->op) {
 	case EMU_EPOLL_CTL_ADD:
 		return add(ctl);

@@ -63,18 +63,6 @@ static bool serve_expired(struct emu_intercept *intercept)
 	return true;
 }
 
-/*
- * While no thread waits, a wake-up of a file is of interest to nobody before
- * the next wait. Epolls in epolls, and epolls whose placeholder needs the
- * doorbell, show theirs to whoever polls at any time.
- */
-static void need_edges(struct emu_intercept *intercept)
-{
-	emu_loop_need_edges(intercept->loop, intercept->sleepers > 0 ||
-						     intercept->nested ||
-						     intercept->coarse);
-}
-
 static void settle(struct emu_settle *settle)
 {
 	struct emu_intercept *intercept =
@@ -89,7 +77,9 @@ static void settle(struct emu_settle *settle)
 	emu_signalfd_arm(intercept);
 	emu_sweep_settle(intercept);
 	emu_placeholder_settle(&intercept->unsettled);
-	need_edges(intercept);
+	/* Such epolls show wake-ups to whoever polls, at any time. */
+	emu_edges_need_all(intercept->loop,
+		intercept->nested || intercept->coarse || intercept->mixed);
 }
 
 static void foreign_arch(struct emu_intercept *intercept, struct emu_call *call)

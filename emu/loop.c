@@ -9,10 +9,9 @@
  * at the epolls then. So one that has nothing then had nothing that is older
  * than the call, and one that has is emptied before the call is served.
  *
- * There are two. `edges` has the wake-ups of watched files. While no thread
- * waits nobody is interested in them before the next wait, which asks for all
- * there are. So they end the sleep only while a thread waits, or while they
- * are rare. All else is in the main epoll.
+ * The wake-ups of watched files are in epolls of their own, see edges.h; they
+ * end the sleep only while a thread waits for them, or while they are rare.
+ * All else is in the main epoll.
  *
  * That it is poll(2) that sleeps matters for speed. The kernel can wake the
  * reader of a notifier on the processor of the caller, which is about to
@@ -33,38 +32,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BATCH 256
-/* Room for what emu_loop_swallow() fetches while a batch is being served. */
-#define PENDING (4 * BATCH)
-/*
- * Edges that need not end the sleep do so all the same while they are rare:
- * having poll(2) look at them is cheaper than a call of its own.
- */
-#define QUIET 2
+#include "edges.h"
+#include "loop_internal.h"
 
-/* What the epoll of everything has, beside files. */
-enum { MAIN, EDGES, PARTS };
-
-struct emu_loop {
-	int epfd; /* the main epoll */
-	int edges; /* the epoll of the `edge` sources */
-	int whole; /* that of the `forgets` sources and all else, or -1 */
-	bool needed; /* edges must end the sleep */
-	int quiet; /* so often in a row there were none, at most QUIET */
-	bool edges_known; /* all that came before this turn were served */
-	bool edges_due; /* there is one now */
-	struct emu_source parts[PARTS]; /* what `whole` knows them by */
-	bool heeded; /* edges end the sleep in `whole` */
-	int last_fd; /* of the `last` source, or -1 */
-	struct emu_source *last;
-	bool stop;
-	struct emu_settle *settle;
-	struct emu_deadlines deadlines;
-	int head; /* next event to serve */
-	int tail; /* one past the last event fetched */
-	bool full; /* the last fetch may have left events behind */
-	struct epoll_event pending[PENDING];
-};
+/* How long it sleeps when the host refuses what would wake it for all. */
+#define STARVED_NS 1000000
 
 struct emu_loop *emu_loop_create(void)
 {
@@ -75,11 +47,16 @@ struct emu_loop *emu_loop_create(void)
 	loop->whole = -1;
 	loop->last_fd = -1;
 	loop->epfd = epoll_create1(EPOLL_CLOEXEC);
-	loop->edges = loop->epfd < 0 ? -1 : epoll_create1(EPOLL_CLOEXEC);
-	if (loop->edges < 0) {
+	if (loop->epfd < 0) {
 		emu_loop_destroy(loop);
 		return NULL;
 	}
+	loop->turn = 1;
+	/* Like the `last` source it is not served in its turn. */
+	loop->main.last = true;
+	emu_list_init(&loop->edges);
+	emu_list_init(&loop->changed);
+	emu_list_init(&loop->due);
 	emu_deadlines_init(&loop->deadlines);
 	return loop;
 }
@@ -90,8 +67,6 @@ void emu_loop_destroy(struct emu_loop *loop)
 		return;
 	if (loop->epfd >= 0)
 		close(loop->epfd);
-	if (loop->edges >= 0)
-		close(loop->edges);
 	if (loop->whole >= 0)
 		close(loop->whole);
 	free(loop);
@@ -102,7 +77,7 @@ static int home(const struct emu_loop *loop, const struct emu_source *source)
 {
 	if (source->forgets)
 		return loop->whole;
-	return source->edge ? loop->edges : loop->epfd;
+	return source->edges ? source->edges->epfd : loop->epfd;
 }
 
 static int control(struct emu_loop *loop, int op, int fd, uint32_t events,
@@ -113,48 +88,48 @@ static int control(struct emu_loop *loop, int op, int fd, uint32_t events,
 	return epoll_ctl(home(loop, source), op, fd, &event) < 0 ? -errno : 0;
 }
 
-/*
- * For files that forget a change when they are polled: poll(2) on an epoll of
- * theirs would make them, before their event is fetched. From the first such
- * file on the loop sleeps in an epoll of all there is.
- */
-static int open_whole(struct emu_loop *loop)
+static int fill_whole(struct emu_loop *loop)
 {
-	const int fds[PARTS] = {loop->epfd, loop->edges};
 	struct epoll_event event = {.events = EPOLLIN, .data.ptr = loop->last};
-	int whole = epoll_create1(EPOLL_CLOEXEC);
-	int rc = whole < 0 ? -1 : 0;
+	struct emu_list *pos;
+	int rc = 0;
 
-	if (rc == 0 && loop->last)
-		rc = epoll_ctl(whole, EPOLL_CTL_ADD, loop->last_fd, &event);
-	for (int i = 0; i < PARTS && rc == 0; i++) {
-		/* Like the `last` source they are not served in their turn. */
-		loop->parts[i].last = true;
-		event.data.ptr = &loop->parts[i];
-		event.events = i == EDGES ? 0 : EPOLLIN;
-		rc = epoll_ctl(whole, EPOLL_CTL_ADD, fds[i], &event);
+	if (loop->last)
+		rc = epoll_ctl(
+			loop->whole, EPOLL_CTL_ADD, loop->last_fd, &event);
+	event.data.ptr = &loop->main;
+	if (rc == 0)
+		rc = epoll_ctl(loop->whole, EPOLL_CTL_ADD, loop->epfd, &event);
+	if (rc < 0)
+		return -errno;
+	emu_list_for_each (pos, &loop->edges) {
+		rc = emu_edges_join_whole(
+			emu_container_of(pos, struct emu_edges, link));
+		if (rc < 0)
+			return rc;
 	}
-	if (rc < 0) {
-		rc = -errno;
-		if (whole >= 0)
-			close(whole);
-		return rc;
-	}
-	loop->whole = whole;
 	return 0;
 }
 
-/* Has the edges end the sleep in `whole`, or not. */
-static void heed_edges_in_whole(struct emu_loop *loop)
+/*
+ * For files that forget a change when they are polled: poll(2) on an epoll of
+ * theirs would make them, before their event is fetched. From the first such
+ * file on the loop sleeps in an epoll of all there is; also from when there is
+ * too much for poll(2) to look at each time.
+ */
+static int open_whole(struct emu_loop *loop)
 {
-	struct epoll_event event = {
-		.events = loop->needed ? EPOLLIN : 0,
-		.data.ptr = &loop->parts[EDGES],
-	};
+	int rc;
 
-	if (loop->heeded != loop->needed)
-		epoll_ctl(loop->whole, EPOLL_CTL_MOD, loop->edges, &event);
-	loop->heeded = loop->needed;
+	loop->whole = epoll_create1(EPOLL_CLOEXEC);
+	if (loop->whole < 0)
+		return -errno;
+	rc = fill_whole(loop);
+	if (rc < 0) {
+		close(loop->whole);
+		loop->whole = -1;
+	}
+	return rc;
 }
 
 int emu_loop_add(struct emu_loop *loop, int fd, uint32_t events,
@@ -180,7 +155,7 @@ int emu_loop_modify(struct emu_loop *loop, int fd, uint32_t events,
 	return control(loop, EPOLL_CTL_MOD, fd, events, source);
 }
 
-static void blank(struct emu_loop *loop, struct emu_source *source)
+void emu_loop_blank(struct emu_loop *loop, struct emu_source *source)
 {
 	for (int i = loop->head; i < loop->tail; i++) {
 		if (loop->pending[i].data.ptr == source)
@@ -199,7 +174,7 @@ void emu_loop_remove(struct emu_loop *loop, int fd, struct emu_source *source)
 	}
 	if (fd >= 0)
 		control(loop, EPOLL_CTL_DEL, fd, 0, source);
-	blank(loop, source);
+	emu_loop_blank(loop, source);
 }
 
 static int room(const struct emu_loop *loop)
@@ -230,7 +205,7 @@ static int fetch(struct emu_loop *loop, int epfd)
 void emu_loop_swallow(struct emu_loop *loop, struct emu_source *source)
 {
 	fetch(loop, home(loop, source));
-	blank(loop, source);
+	emu_loop_blank(loop, source);
 }
 
 void emu_loop_set_settle(struct emu_loop *loop, struct emu_settle *settle)
@@ -282,8 +257,7 @@ static void serve(struct emu_loop *loop)
 	loop->tail = 0;
 }
 
-/* Fetches and serves all that `epfd` has now. Returns how much that was. */
-static int drain(struct emu_loop *loop, int epfd)
+int emu_loop_drain_epoll(struct emu_loop *loop, int epfd)
 {
 	int count = 0;
 	bool more;
@@ -298,32 +272,46 @@ static int drain(struct emu_loop *loop, int epfd)
 
 void emu_loop_drain(struct emu_loop *loop)
 {
-	drain(loop, loop->epfd);
-	loop->edges_known = false;
-	emu_loop_drain_edges(loop);
-}
-
-void emu_loop_drain_edges(struct emu_loop *loop)
-{
-	if (loop->edges_known)
-		return;
-	if (loop->whole >= 0)
-		drain(loop, loop->whole);
-	if (drain(loop, loop->edges) > 0)
-		loop->quiet = 0;
-	else if (loop->quiet < QUIET)
-		loop->quiet++;
-	loop->edges_known = true;
-}
-
-void emu_loop_need_edges(struct emu_loop *loop, bool need)
-{
-	loop->needed = need;
+	emu_loop_drain_epoll(loop, loop->epfd);
+	loop->turn++; /* what is known is of the past */
+	emu_edges_drain_all(loop);
 }
 
 void emu_loop_expect_edge(struct emu_loop *loop)
 {
 	loop->edges_due = true;
+}
+
+static void note_due(struct emu_loop *loop, struct emu_edges *edges)
+{
+	emu_list_remove(&edges->due);
+	emu_list_add_tail(&edges->due, &loop->due);
+}
+
+/* Serves the edges that the sleep has found. */
+static void serve_due(struct emu_loop *loop)
+{
+	while (!emu_list_empty(&loop->due)) {
+		struct emu_edges *edges =
+			emu_container_of(loop->due.next, struct emu_edges, due);
+
+		emu_list_remove(&edges->due);
+		emu_loop_drain_epoll(loop, edges->epfd);
+		edges->known = loop->turn;
+	}
+}
+
+/* What poll(2) has said about a part; `call`: and there is a call. */
+static void edges_polled(
+	struct emu_loop *loop, struct emu_edges *edges, bool some, bool call)
+{
+	if (!some) {
+		edges->known = loop->turn;
+		return;
+	}
+	note_due(loop, edges);
+	if (!call && !emu_edges_needed(edges))
+		emu_edges_in_vain(edges);
 }
 
 /*
@@ -333,56 +321,76 @@ void emu_loop_expect_edge(struct emu_loop *loop)
 static int rest(struct emu_loop *loop, const struct timespec *timeout,
 	uint32_t *last_events)
 {
-	bool heed = loop->needed || loop->quiet == QUIET;
+	struct emu_edges *polled[ATTENDED];
 	/* In this order; see above. */
-	struct pollfd pollfds[3] = {
+	struct pollfd pollfds[2 + ATTENDED] = {
 		{.fd = loop->last_fd, .events = POLLIN},
 		{.fd = loop->epfd, .events = POLLIN},
-		{.fd = loop->edges, .events = POLLIN},
 	};
+	int count = loop->attended_count;
 
-	loop->edges_known = false;
-	if (ppoll(pollfds, heed ? 3 : 2, timeout, NULL) < 0)
+	for (int i = 0; i < count; i++) {
+		polled[i] = loop->attended[i];
+		pollfds[2 + i] = (struct pollfd){
+			.fd = polled[i]->epfd, .events = POLLIN};
+	}
+	if (ppoll(pollfds, 2 + (nfds_t)count, timeout, NULL) < 0)
 		return errno == EINTR ? 0 : -errno;
 	*last_events = (uint32_t)(unsigned short)pollfds[0].revents;
+	for (int i = 0; i < count; i++)
+		edges_polled(
+			loop, polled[i], pollfds[2 + i].revents, *last_events);
 	if (pollfds[1].revents)
-		drain(loop, loop->epfd);
-	if (pollfds[2].revents)
-		drain(loop, loop->edges);
-	if (pollfds[2].revents && !*last_events && !loop->needed)
-		loop->quiet = 0;
-	loop->edges_known = heed;
+		emu_loop_drain_epoll(loop, loop->epfd);
+	serve_due(loop);
 	return 0;
 }
 
-/* The same when there are files that forget. */
+/* The same in `whole`. */
 static int rest_whole(struct emu_loop *loop, const struct timespec *timeout,
 	uint32_t *last_events)
 {
-	bool ready[PARTS] = {false};
+	bool main_ready = false;
 	int n;
 
-	heed_edges_in_whole(loop);
+	emu_edges_tell_whole(loop);
 	n = (int)syscall(SYS_epoll_pwait2, loop->whole,
 		&loop->pending[loop->tail], room(loop), timeout, NULL, 0);
-	loop->edges_known = false;
 	if (n < 0)
 		return errno == EINTR ? 0 : -errno;
 	fetched(loop, n);
 	for (int i = loop->head; i < loop->tail; i++) {
 		struct emu_source *source = loop->pending[i].data.ptr;
 
-		if (source && source == loop->last)
+		if (!source || !source->last)
+			continue;
+		if (source == &loop->main)
+			main_ready = true;
+		else if (source == loop->last)
 			*last_events = loop->pending[i].events;
-		for (int part = 0; part < PARTS; part++)
-			ready[part] |= source == &loop->parts[part];
+		else
+			note_due(loop, emu_container_of(source,
+					       struct emu_edges, source));
 	}
 	serve(loop);
-	if (ready[MAIN])
-		drain(loop, loop->epfd);
-	if (ready[EDGES])
-		drain(loop, loop->edges);
+	if (main_ready)
+		emu_loop_drain_epoll(loop, loop->epfd);
+	serve_due(loop);
 	return 0;
+}
+
+/* The same while the host refuses `whole`: looks at everything every so often.
+ */
+static int rest_starved(struct emu_loop *loop, const struct timespec *timeout,
+	uint32_t *last_events)
+{
+	const struct timespec most = {.tv_nsec = STARVED_NS};
+	bool longer = !timeout || timeout->tv_sec > 0 ||
+		      timeout->tv_nsec > STARVED_NS;
+	int rc = rest(loop, longer ? &most : timeout, last_events);
+
+	emu_edges_drain_all(loop);
+	return rc;
 }
 
 static int sleep_until(
@@ -395,8 +403,21 @@ static int sleep_until(
 		timeout = until(at_ns);
 		given = &timeout;
 	}
+	loop->turn++;
+	if (loop->crowded && loop->whole < 0 && open_whole(loop) < 0)
+		return rest_starved(loop, given, last_events);
 	return loop->whole < 0 ? rest(loop, given, last_events)
 			       : rest_whole(loop, given, last_events);
+}
+
+/* A call has just made an edge: those who wait need not wait for the sleep. */
+static void serve_expected(struct emu_loop *loop)
+{
+	for (int i = 0; i < loop->attended_count && !loop->stop; i++) {
+		if (emu_edges_needed(loop->attended[i]))
+			emu_loop_drain_epoll(loop, loop->attended[i]->epfd);
+	}
+	settle(loop);
 }
 
 static int turn(struct emu_loop *loop)
@@ -419,10 +440,8 @@ static int turn(struct emu_loop *loop)
 		loop->last->ready(loop->last, last_events);
 		settle(loop);
 	}
-	if (loop->edges_due && !loop->stop) {
-		drain(loop, loop->edges);
-		settle(loop);
-	}
+	if (loop->edges_due && !loop->stop)
+		serve_expected(loop);
 	loop->edges_due = false;
 	return 0;
 }

@@ -12,6 +12,7 @@
 #include "deadline.h"
 
 struct emu_loop;
+struct emu_edges;
 
 /* Something that becomes ready; embed it. */
 struct emu_source {
@@ -23,10 +24,8 @@ struct emu_source {
 	 * when the call is served. There is one; `ready` gets POLL* bits.
 	 */
 	bool last;
-	/*
-	 * Need not be served at once while emu_loop_need_edges() is off.
-	 */
-	bool edge;
+	/* The part of the edges that it is in (edges.h); NULL: it is none. */
+	struct emu_edges *edges;
 	/* Its file forgets what it has to report when it is polled. */
 	bool forgets;
 };
@@ -65,19 +64,6 @@ void emu_loop_swallow(struct emu_loop *loop, struct emu_source *source);
  * that has to know the newest state.
  */
 void emu_loop_drain(struct emu_loop *loop);
-
-/*
- * The same for `edge` sources, for a call that is about to look at what they
- * are about: all that came before the call is known then.
- */
-void emu_loop_drain_edges(struct emu_loop *loop);
-
-/*
- * Whether `edge` sources have to end the loop's sleep. While nobody waits for
- * them they need not, and a busy program is not slowed down by a supervisor
- * that wakes up for each of its packets.
- */
-void emu_loop_need_edges(struct emu_loop *loop, bool need);
 
 /* What was just done makes an edge: no need to sleep before it is served. */
 void emu_loop_expect_edge(struct emu_loop *loop);

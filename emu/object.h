@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "edges.h"
 #include "epoll_emul.h"
 #include "eventfd_emul.h"
 #include "list.h"
@@ -31,6 +32,8 @@ struct emu_object {
 
 	/* EMU_KIND_EPOLL; see placeholder.c for the bell */
 	struct emu_epoll *epoll;
+	struct emu_edges *edges; /* of the files in it: `own`, or shared */
+	struct emu_edges own;
 	struct emu_wait bell; /* on the instance's queue of pollers */
 	struct emu_list unsettled; /* on the set's list: look at the bell */
 	struct emu_list *unsettled_list;

@@ -16,6 +16,48 @@
 #include "observe.h"
 #include "supervisor.h"
 
+/* More, or fewer, waits are parked. */
+static void count_sleepers(struct emu_parked *parked, int change)
+{
+	struct emu_intercept *intercept = parked->intercept;
+
+	if (!emu_parked_is_wait(parked))
+		return;
+	intercept->sleepers += (size_t)change;
+	emu_edges_wait(parked->object->edges, change);
+}
+
+void emu_intercept_drain(
+	struct emu_intercept *intercept, struct emu_object *object)
+{
+	if (intercept->nested || intercept->mixed)
+		emu_edges_drain_all(intercept->loop);
+	else
+		emu_edges_drain(object->edges);
+}
+
+void emu_intercept_merge(
+	struct emu_intercept *intercept, struct emu_object *object)
+{
+	struct emu_edges *together = &intercept->watches.edges;
+	int waiting = (int)object->own.waiting;
+	int rc;
+
+	if (object->edges == together)
+		return;
+	rc = emu_edges_open(together, intercept->loop);
+	if (rc == 0 && object->own.loop)
+		rc = emu_watches_move(
+			&intercept->watches, &object->own, together);
+	if (rc < 0) {
+		intercept->mixed = true;
+		return;
+	}
+	object->edges = together;
+	emu_edges_wait(together, waiting);
+	emu_edges_wait(&object->own, -waiting);
+}
+
 struct emu_parked *emu_parked_create(struct emu_intercept *intercept,
 	const struct emu_call *call, struct emu_object *object)
 {
@@ -35,7 +77,7 @@ struct emu_parked *emu_parked_create(struct emu_intercept *intercept,
 	emu_wait_init(&parked->wait, NULL);
 	emu_list_add_tail(&parked->link, &intercept->parked);
 	object->pins++;
-	intercept->sleepers += emu_parked_is_wait(parked);
+	count_sleepers(parked, 1);
 	call->thread->parked = parked;
 	return parked;
 }
@@ -71,7 +113,7 @@ void emu_parked_kill(struct emu_parked *parked, bool pass_on)
 	if (parked->counter_fd >= 0)
 		close(parked->counter_fd);
 	parked->counter_fd = -1;
-	parked->intercept->sleepers -= emu_parked_is_wait(parked);
+	count_sleepers(parked, -1);
 	parked->object->pins--;
 	parked->object = NULL;
 	parked->call.object = NULL;

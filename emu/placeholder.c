@@ -69,6 +69,7 @@ static struct emu_object *object_new(enum emu_kind kind)
 	object->ready_set = -1;
 	object->doorbell = -1;
 	object->counter_fd = -1;
+	object->edges = &object->own;
 	emu_list_init(&object->unsettled);
 	return object;
 }
@@ -168,6 +169,7 @@ void emu_placeholder_destroy(struct emu_object *object)
 	if (object->epoll && object->bell.wake)
 		emu_waitq_remove(&object->bell);
 	emu_epoll_destroy(object->epoll);
+	emu_edges_close(&object->own);
 	emu_eventfd_destroy(object->eventfd);
 	emu_weak_finish(&object->weak);
 	close_if(object->ready_set);

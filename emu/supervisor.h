@@ -58,6 +58,7 @@ struct emu_intercept {
 	bool begun; /* there was a call; the kernel picks its cookie */
 	uint64_t exact_until_ns; /* threads were stopped, see exact.c */
 	size_t nested; /* epolls were added to epolls */
+	bool mixed; /* an epoll's edges are in several parts */
 	bool coarse; /* an epoll's placeholder needs the doorbell for all */
 	size_t sleepers; /* waits that are parked, and not dead */
 	bool warned_32bit;
@@ -169,7 +170,19 @@ int emu_wait_store(struct emu_parked *parked, int n);
 void emu_call_read_write(struct emu_intercept *, struct emu_call *);
 void emu_rw_serve(struct emu_parked *parked);
 
-/* parked.c */
+/*
+ * parked.c: the wake-ups of the epoll's files that came before the call that
+ * is being served are known from here on.
+ */
+void emu_intercept_drain(
+	struct emu_intercept *intercept, struct emu_object *object);
+/*
+ * The epoll is to share a watch with others: its edges and theirs come
+ * together from now on. Where the host refuses that, all edges are heeded and
+ * only the order of events that come at once may differ.
+ */
+void emu_intercept_merge(
+	struct emu_intercept *intercept, struct emu_object *object);
 struct emu_parked *emu_parked_create(struct emu_intercept *intercept,
 	const struct emu_call *call, struct emu_object *object);
 /* Leaves all queues, for good; with `pass_on` hands its wake to the next. */

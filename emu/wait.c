@@ -158,7 +158,7 @@ static int harvest(
 {
 	int n;
 
-	emu_loop_drain_edges(intercept->loop);
+	emu_intercept_drain(intercept, object);
 	if (!emu_list_empty(&intercept->signalfds)) {
 		emu_signalfd_look(intercept, object->epoll);
 		emu_placeholder_settle(&intercept->unsettled);

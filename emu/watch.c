@@ -33,15 +33,6 @@
 /* Wake-ups without news before the watch is disarmed. */
 #define PATIENCE 2
 
-static void alarm_rung(struct emu_source *source, uint32_t events)
-{
-	struct emu_watches *set =
-		emu_container_of(source, struct emu_watches, alarm);
-
-	(void)events;
-	emu_loop_drain(set->loop);
-}
-
 void emu_watches_init(struct emu_watches *set, struct emu_loop *loop)
 {
 	set->loop = loop;
@@ -51,7 +42,7 @@ void emu_watches_init(struct emu_watches *set, struct emu_loop *loop)
 	set->look = 0;
 	set->looks = 0;
 	set->complete = NULL;
-	set->alarm.ready = alarm_rung;
+	set->edges = (struct emu_edges){0};
 	emu_list_init(&set->all);
 	emu_list_init(&set->shared);
 }
@@ -66,7 +57,7 @@ static void listen_to(struct emu_watch *watch, bool listen)
 		watch->set->loop, watch->weak.epfd, events, &watch->source);
 	if (watch->hidden)
 		emu_loop_modify(watch->set->loop, watch->weak.epfd, events,
-			&watch->set->alarm);
+			&watch->source.edges->alarm);
 }
 
 static void watch_rearm(struct emu_watch *watch)
@@ -189,8 +180,8 @@ static int watch_attach(struct emu_watch *watch, uint32_t events)
 
 	/* The kernel wakes the newest first: the alarm follows the edge. */
 	if (is_hidden(events))
-		rc = emu_loop_add(
-			set->loop, epfd, EPOLLIN | EPOLLET, &set->alarm);
+		rc = emu_loop_add(set->loop, epfd, EPOLLIN | EPOLLET,
+			&watch->source.edges->alarm);
 	if (rc == 0)
 		rc = emu_loop_add(
 			set->loop, epfd, EPOLLIN | EPOLLET, &watch->source);
@@ -213,8 +204,8 @@ static int watch_hide(struct emu_watch *watch, bool hidden)
 	if (hidden == watch->hidden)
 		return 0;
 	if (watch->alarmed) {
-		rc = emu_loop_modify(
-			set->loop, watch->weak.epfd, events, &set->alarm);
+		rc = emu_loop_modify(set->loop, watch->weak.epfd, events,
+			&watch->source.edges->alarm);
 		watch->hidden = rc == 0 ? hidden : watch->hidden;
 		return rc;
 	}
@@ -264,13 +255,14 @@ struct emu_watch *emu_watches_find(const struct emu_watches *set, uint64_t tag)
 
 void emu_watches_finish(struct emu_watches *set)
 {
+	emu_edges_close(&set->edges);
 	free(set->by_handle);
 	set->by_handle = NULL;
 	set->room = 0;
 }
 
-int emu_watch_create(struct emu_watches *set, int fd, uint32_t events,
-	bool shared, bool forgets, struct emu_watch **watch)
+int emu_watch_create(struct emu_watches *set, struct emu_edges *edges, int fd,
+	uint32_t events, bool shared, bool forgets, struct emu_watch **watch)
 {
 	struct emu_watch *new = calloc(1, sizeof(*new));
 	int rc;
@@ -284,12 +276,14 @@ int emu_watch_create(struct emu_watches *set, int fd, uint32_t events,
 	}
 	new->set = set;
 	new->source.ready = watch_ready;
-	new->source.edge = true;
+	new->source.edges = edges;
 	new->edges = events &EMU_EPOLLET;
 	new->shared = shared;
 	new->source.forgets = forgets;
 	emu_file_init(&new->file, &watch_ops);
-	rc = watch_attach(new, events);
+	rc = emu_edges_open(new->source.edges, set->loop);
+	if (rc == 0)
+		rc = watch_attach(new, events);
 	if (rc == 0)
 		rc = enter(set, new);
 	if (rc < 0) {
@@ -340,6 +334,43 @@ int emu_watch_modify(struct emu_watch *watch, int fd, uint32_t events)
 	if (rc < 0)
 		emu_weak_modify(&watch->weak, fd, before);
 	return rc;
+}
+
+static int move(struct emu_watch *watch, struct emu_edges *to)
+{
+	uint32_t events = watch->armed ? EPOLLIN | EPOLLET : 0;
+	int rc = emu_edges_move(&watch->source, watch->weak.epfd, events, to);
+
+	if (rc == 0 && watch->alarmed)
+		emu_loop_modify(watch->set->loop, watch->weak.epfd,
+			watch->hidden ? EPOLLIN | EPOLLET : 0, &to->alarm);
+	return rc;
+}
+
+static int move_list(
+	struct emu_list *list, struct emu_edges *from, struct emu_edges *to)
+{
+	struct emu_list *pos;
+	int rc = 0;
+
+	emu_list_for_each (pos, list) {
+		struct emu_watch *watch =
+			emu_container_of(pos, struct emu_watch, link);
+
+		if (watch->source.edges == from)
+			rc = move(watch, to);
+		if (rc < 0)
+			break;
+	}
+	return rc;
+}
+
+int emu_watches_move(
+	struct emu_watches *set, struct emu_edges *from, struct emu_edges *to)
+{
+	int rc = move_list(&set->all, from, to);
+
+	return rc < 0 ? rc : move_list(&set->shared, from, to);
 }
 
 struct emu_watch *emu_watches_find_alike(

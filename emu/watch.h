@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "edges.h"
 #include "file.h"
-#include "loop.h"
 #include "weak.h"
 
 struct emu_object;
@@ -22,7 +22,7 @@ struct emu_watch {
 	struct emu_list link; /* on the set's list, for the sweep */
 	struct emu_watches *set;
 	bool armed; /* wake-ups reach the loop */
-	bool hidden; /* they also ring the set's alarm */
+	bool hidden; /* they also ring the alarm of its edges */
 	bool alarmed; /* the handle is registered for that */
 	bool fresh; /* (re)registered: that made an event of its own */
 	/* The change of a file that forgets it, until it is reported. */
@@ -49,7 +49,7 @@ struct emu_watch {
 /* All watches of a supervisor. */
 struct emu_watches {
 	struct emu_loop *loop;
-	struct emu_source alarm; /* wake-ups are to be served at once */
+	struct emu_edges edges; /* of epolls that share a watch */
 	struct emu_list all; /* oldest look first: the sweep rotates it */
 	struct emu_list shared; /* the shared ones are on this list instead */
 	/* For watches with a `signalfd`; set by whoever makes those. */
@@ -73,12 +73,13 @@ struct emu_watches {
 void emu_watches_init(struct emu_watches *set, struct emu_loop *loop);
 
 /*
- * Watches the file in the slot, `fd`. `events`: the item's mask; `forgets`:
- * the file forgets what it has to report when it is polled. On success *watch
- * has no user yet. Errors: those of emu_weak_init(), -ENOMEM.
+ * Watches the file in the slot, `fd`, for an epoll with these edges. `events`:
+ * the item's mask; `shared`: it serves several; `forgets`: the file forgets
+ * what it has to report when it is polled. On success *watch has no user yet.
+ * Errors: those of emu_weak_init(), -ENOMEM.
  */
-int emu_watch_create(struct emu_watches *set, int fd, uint32_t events,
-	bool shared, bool forgets, struct emu_watch **watch);
+int emu_watch_create(struct emu_watches *set, struct emu_edges *edges, int fd,
+	uint32_t events, bool shared, bool forgets, struct emu_watch **watch);
 
 /* Closes the handle and frees a watch that has no item. */
 void emu_watch_destroy(struct emu_watch *watch);
@@ -94,6 +95,13 @@ void emu_watch_release(struct emu_watch *watch);
  * `fd`: -ENOENT if not. The watch is as before on failure.
  */
 int emu_watch_modify(struct emu_watch *watch, int fd, uint32_t events);
+
+/*
+ * The wake-ups of all watches in the one part come by the other from now on;
+ * both are open. Errors: those of epoll_ctl(2); some have moved then.
+ */
+int emu_watches_move(
+	struct emu_watches *set, struct emu_edges *from, struct emu_edges *to);
 
 /*
  * For a file that the host will not watch once more: a watch of the file
