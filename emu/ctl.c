@@ -21,7 +21,7 @@
 /* One call's way through this file. */
 struct ctl {
 	struct emu_intercept *intercept;
-	struct emu_thread *thread;
+	struct emu_call *call;
 	struct emu_object *object; /* the epoll */
 	int op;
 	int fd; /* the target's number */
@@ -116,7 +116,8 @@ static int new_watch(
 	}
 	if (rc < 0 || !ctl->anon || !emu_signalfd_is(ctl->copy))
 		return rc;
-	rc = emu_signalfd_attach(ctl->intercept, *watch, ctl->thread, ctl->fd);
+	rc = emu_signalfd_attach(
+		ctl->intercept, *watch, ctl->call->thread, ctl->fd);
 	if (rc < 0)
 		emu_watch_destroy(*watch);
 	return rc;
@@ -376,10 +377,13 @@ static int control(struct ctl *ctl)
 	int wrong;
 	int rc;
 
-	ctl->copy = emu_slot_fetch(ctl->thread, ctl->fd);
+	ctl->copy = emu_slot_fetch(ctl->call->thread, ctl->fd);
 	if (ctl->copy < 0)
 		return ctl->copy;
 	look_at(ctl);
+	ctl->call->item = ctl->inner ? ctl->inner : ctl->eventfd;
+	if (!ctl->call->item)
+		emu_observe_file(ctl->intercept, ctl->call, ctl->copy);
 	/* Another thread may close them just now. */
 	ctl->object->pins++;
 	if (ctl->inner)
@@ -412,7 +416,7 @@ void emu_call_epoll_ctl(struct emu_intercept *intercept, struct emu_call *call)
 {
 	struct ctl ctl = {
 		.intercept = intercept,
-		.thread = call->thread,
+		.call = call,
 		.object = emu_dispatch_epoll(intercept, call),
 		.op = emu_call_int(call, 1),
 		.fd = emu_call_int(call, 2),
@@ -431,7 +435,6 @@ void emu_call_epoll_ctl(struct emu_intercept *intercept, struct emu_call *call)
 	if (rc == -EMFILE)
 		emu_answer_full(intercept);
 	intercept->coarse = intercept->coarse || ctl.object->coarse;
-	call->item = ctl.inner ? ctl.inner : ctl.eventfd;
 	emu_placeholder_settle(&intercept->unsettled);
 	emu_answer_done(intercept, call, rc);
 }

@@ -64,6 +64,13 @@ void emu_observe_again(struct emu_intercept *intercept,
 		TELL(intercept, again, call, earlier, ended);
 }
 
+void emu_observe_file(
+	struct emu_intercept *intercept, const struct emu_call *call, int fd)
+{
+	if (emu_observed(intercept))
+		TELL(intercept, file, call, fd);
+}
+
 bool emu_observe_wants_registers(
 	struct emu_intercept *intercept, const struct emu_call *call)
 {

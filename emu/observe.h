@@ -18,6 +18,8 @@ void emu_observe_received(
 	struct emu_intercept *intercept, const struct emu_call *call);
 void emu_observe_again(struct emu_intercept *intercept,
 	const struct emu_call *call, uint64_t earlier, bool ended);
+void emu_observe_file(
+	struct emu_intercept *intercept, const struct emu_call *call, int fd);
 bool emu_observe_wants_registers(
 	struct emu_intercept *intercept, const struct emu_call *call);
 void emu_observe_registers(struct emu_intercept *intercept,

@@ -91,6 +91,11 @@ struct emu_observer {
 	 */
 	void (*again)(void *ctx, const struct emu_call *call, uint64_t earlier,
 		bool ended);
+	/*
+	 * An epoll_ctl() is about this file, which is no emulated one; `fd` is
+	 * a descriptor of ours for the time of the call.
+	 */
+	void (*file)(void *ctx, const struct emu_call *call, int fd);
 	void (*finished)(void *ctx, const struct emu_finish *finish);
 	/*
 	 * Are the registers of the thread of this call wanted, which was just

@@ -92,9 +92,9 @@ struct trace_call {
 	enum emu_end how;
 	int64_t result;
 	struct trace_cause cause;
-	struct trace_event events[TRACE_EVENTS];
-	int shown; /* of `events` */
 	int left; /* ready, and not among the events */
+	int shown; /* of `events` */
+	struct trace_event events[TRACE_EVENTS]; /* the last, as it is large */
 };
 
 #endif

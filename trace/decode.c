@@ -12,6 +12,9 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
+/* A number of 64 bits has no more, in either base. */
+#define DIGITS 24
+
 struct bit {
 	uint32_t value;
 	const char *name;
@@ -67,17 +70,71 @@ void trace_add(struct trace_text *text, const char *format, ...)
 	}
 }
 
+static void put_bytes(struct trace_text *text, const char *bytes, size_t size)
+{
+	size_t rest = text->room - text->size - 1;
+
+	if (size > rest) {
+		text->cut = true;
+		size = rest;
+	}
+	memcpy(text->bytes + text->size, bytes, size);
+	text->size += size;
+	text->bytes[text->size] = '\0';
+}
+
+void trace_put(struct trace_text *text, const char *string)
+{
+	put_bytes(text, string, strlen(string));
+}
+
+static void put_digits(struct trace_text *text, uint64_t number,
+	unsigned int base, int width, char fill)
+{
+	char digits[DIGITS];
+	char *first = digits + DIGITS;
+
+	do {
+		*--first = "0123456789abcdef"[number % base];
+		number /= base;
+	} while (number);
+	while (digits + DIGITS - first < width && first > digits)
+		*--first = fill;
+	put_bytes(text, first, (size_t)(digits + DIGITS - first));
+}
+
+void trace_put_wide(
+	struct trace_text *text, uint64_t number, int width, char fill)
+{
+	put_digits(text, number, 10, width, fill);
+}
+
+void trace_put_number(struct trace_text *text, int64_t number)
+{
+	if (number < 0)
+		put_bytes(text, "-", 1);
+	put_digits(text, number < 0 ? -(uint64_t)number : (uint64_t)number, 10,
+		0, ' ');
+}
+
+void trace_put_hex(struct trace_text *text, uint64_t number)
+{
+	put_bytes(text, "0x", 2);
+	put_digits(text, number, 16, 0, ' ');
+}
+
 static void add_bits(
 	struct trace_text *text, const struct bit *bits, uint32_t value)
 {
 	const char *separator = "";
 
 	if (!value)
-		trace_add(text, "0");
+		trace_put(text, "0");
 	for (; bits->name && value; bits++) {
 		if (!(value & bits->value))
 			continue;
-		trace_add(text, "%s%s", separator, bits->name);
+		trace_put(text, separator);
+		trace_put(text, bits->name);
 		separator = "|";
 		value &= ~bits->value;
 	}
@@ -116,12 +173,14 @@ void trace_add_creation(
 
 void trace_add_time(struct trace_text *text, uint64_t ns)
 {
-	if (ns < 1000000u)
-		trace_add(text, "%u µs", (unsigned int)(ns / 1000));
-	else if (ns < 1000000000u)
+	if (ns < 1000000u) {
+		trace_put_number(text, (int64_t)(ns / 1000));
+		trace_put(text, " µs");
+	} else if (ns < 1000000000u) {
 		trace_add(text, "%.3f ms", (double)ns / 1e6);
-	else
+	} else {
 		trace_add(text, "%.6f s", (double)ns / 1e9);
+	}
 }
 
 const char *trace_op_name(int op)

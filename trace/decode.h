@@ -21,6 +21,17 @@ struct trace_text {
 void trace_add(struct trace_text *text, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/*
+ * The same for what most of a line is made of, without a format: a string, a
+ * number, a number in hexadecimal with 0x before it, and one of at least
+ * `width` digits, filled up with `fill`.
+ */
+void trace_put(struct trace_text *text, const char *string);
+void trace_put_number(struct trace_text *text, int64_t number);
+void trace_put_hex(struct trace_text *text, uint64_t number);
+void trace_put_wide(
+	struct trace_text *text, uint64_t number, int width, char fill);
+
 /* "EPOLLIN|EPOLLET", "0"; unknown bits in hexadecimal at the end. */
 void trace_add_events(struct trace_text *text, uint32_t events);
 /* "EPOLL_CLOEXEC", "EFD_CLOEXEC|EFD_NONBLOCK", "0" */

@@ -4,8 +4,8 @@
  *
  * To name a descriptor takes several system calls. A change that succeeded is
  * about an item of the epoll, by the kernel's word the very file, and the
- * item has a name since it was added. So only an addition is named when it is
- * received; a change that failed is named when it is known to have failed.
+ * item has a name since it was added. So only an addition is named, by the
+ * descriptor of it that the call has fetched anyway; and what failed.
  */
 #include "trace/item.h"
 
@@ -22,8 +22,13 @@ static bool changes_item(const struct emu_call *call)
 void trace_item_received(struct trace_call *record, const struct emu_call *call)
 {
 	record->item.number = emu_call_int(call, 2);
+}
+
+void trace_item_file(
+	struct trace_call *record, const struct emu_call *call, int fd)
+{
 	if (!changes_item(call))
-		trace_name_fd(&record->item, call->thread, record->item.number);
+		trace_name_copy(&record->item, fd, record->item.number);
 }
 
 static void name_changed(const struct trace_known *known,
@@ -45,6 +50,8 @@ void trace_item_finished(struct trace_known *known, struct trace_call *record,
 {
 	if (changes_item(call))
 		name_changed(known, record, call);
+	else if (!call->item && record->item.kind == TRACE_FD_UNKNOWN)
+		trace_name_fd(&record->item, call->thread, record->item.number);
 	if (call->item)
 		trace_name_object(&record->item, call->item->kind,
 			call->item->number, record->item.number);

@@ -118,6 +118,14 @@ static void name_file(char *name, int copy)
 					       : " write");
 }
 
+void trace_name_copy(struct trace_fd *fd, int copy, int number)
+{
+	*fd = (struct trace_fd){.number = number, .kind = TRACE_FD_OTHER};
+	if (!name_socket(fd->name, copy))
+		name_file(fd->name, copy);
+	clean(fd->name);
+}
+
 void trace_name_fd(struct trace_fd *fd, struct emu_thread *thread, int number)
 {
 	int copy = emu_target_fetch(thread, number);
@@ -125,10 +133,7 @@ void trace_name_fd(struct trace_fd *fd, struct emu_thread *thread, int number)
 	*fd = (struct trace_fd){.number = number};
 	if (copy < 0)
 		return;
-	fd->kind = TRACE_FD_OTHER;
-	if (!name_socket(fd->name, copy))
-		name_file(fd->name, copy);
-	clean(fd->name);
+	trace_name_copy(fd, copy, number);
 	close(copy);
 }
 

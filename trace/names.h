@@ -12,6 +12,9 @@
  */
 void trace_name_fd(struct trace_fd *fd, struct emu_thread *thread, int number);
 
+/* The same from a descriptor of ours, for what the program has as `number`. */
+void trace_name_copy(struct trace_fd *fd, int copy, int number);
+
 /* Names an emulated object, "epoll#1". */
 void trace_name_object(
 	struct trace_fd *fd, enum emu_kind kind, uint64_t object, int number);

@@ -28,12 +28,14 @@ struct text_sink {
 
 void trace_add_fd(struct trace_text *text, const struct trace_fd *fd)
 {
-	trace_add(text, "%d", fd->number);
+	trace_put_number(text, fd->number);
+	if (!fd->counted && !fd->name[0])
+		return;
+	trace_put(text, "<");
+	trace_put(text, fd->name);
 	if (fd->counted)
-		trace_add(text, "<%s count=%llu>", fd->name,
-			(unsigned long long)fd->count);
-	else if (fd->name[0])
-		trace_add(text, "<%s>", fd->name);
+		trace_add(text, " count=%llu", (unsigned long long)fd->count);
+	trace_put(text, ">");
 }
 
 static void add_ctl(struct trace_text *text, const struct trace_call *call)
@@ -42,37 +44,43 @@ static void add_ctl(struct trace_text *text, const struct trace_call *call)
 	const char *name = trace_op_name(op);
 
 	trace_add_fd(text, &call->fd);
+	trace_put(text, ", ");
 	if (name)
-		trace_add(text, ", %s, ", name);
+		trace_put(text, name);
 	else
-		trace_add(text, ", %d, ", op);
+		trace_put_number(text, op);
+	trace_put(text, ", ");
 	trace_add_fd(text, &call->item);
+	trace_put(text, ", ");
 	if (!call->has_event) {
-		trace_add(text, ", 0x%llx", (unsigned long long)call->args[3]);
+		trace_put_hex(text, call->args[3]);
 		return;
 	}
-	trace_add(text, ", {");
+	trace_put(text, "{");
 	trace_add_events(text, call->event.events);
-	trace_add(text, ", data=0x%llx}", (unsigned long long)call->event.data);
+	trace_put(text, ", data=");
+	trace_put_hex(text, call->event.data);
+	trace_put(text, "}");
 }
 
 static void add_event_list(
 	struct trace_text *text, const struct trace_call *call)
 {
 	if (call->how != EMU_END_ANSWERED || call->result < 0) {
-		trace_add(text, "0x%llx", (unsigned long long)call->args[1]);
+		trace_put_hex(text, call->args[1]);
 		return;
 	}
-	trace_add(text, "[");
+	trace_put(text, "[");
 	for (int i = 0; i < call->shown; i++) {
-		trace_add(text, "%s{", i ? ", " : "");
+		trace_put(text, i ? ", {" : "{");
 		trace_add_events(text, call->events[i].events);
-		trace_add(text, ", data=0x%llx, ",
-			(unsigned long long)call->events[i].data);
+		trace_put(text, ", data=");
+		trace_put_hex(text, call->events[i].data);
+		trace_put(text, ", ");
 		trace_add_fd(text, &call->events[i].fd);
-		trace_add(text, "}");
+		trace_put(text, "}");
 	}
-	trace_add(text, call->result > call->shown ? ", ...]" : "]");
+	trace_put(text, call->result > call->shown ? ", ...]" : "]");
 }
 
 static void add_wait(struct trace_text *text, const struct trace_call *call)
@@ -80,13 +88,15 @@ static void add_wait(struct trace_text *text, const struct trace_call *call)
 	int64_t timeout_ns = trace_timeout_ns(call);
 
 	trace_add_fd(text, &call->fd);
-	trace_add(text, ", ");
+	trace_put(text, ", ");
 	add_event_list(text, call);
-	trace_add(text, ", %d, ", (int)(uint32_t)call->args[2]);
+	trace_put(text, ", ");
+	trace_put_number(text, (int)(uint32_t)call->args[2]);
+	trace_put(text, ", ");
 	if (call->bad_timeout)
-		trace_add(text, "0x%llx", (unsigned long long)call->args[3]);
+		trace_put_hex(text, call->args[3]);
 	else if (timeout_ns < 0)
-		trace_add(text, "-1");
+		trace_put(text, "-1");
 	else if (call->kind == EMU_CALL_EPOLL_PWAIT2)
 		trace_add(text, "%lld ns", (long long)timeout_ns);
 	else
@@ -101,11 +111,13 @@ static void add_transfer(struct trace_text *text, const struct trace_call *call)
 	bool known = call->kind == EMU_CALL_WRITE || call->result == 8;
 
 	trace_add_fd(text, &call->fd);
-	if (known && call->how != EMU_END_GONE)
+	if (known && call->how != EMU_END_GONE) {
 		trace_add(text, ", {%llu}, 8", (unsigned long long)call->value);
-	else
-		trace_add(
-			text, ", 0x%llx, 8", (unsigned long long)call->args[1]);
+	} else {
+		trace_put(text, ", ");
+		trace_put_hex(text, call->args[1]);
+		trace_put(text, ", 8");
+	}
 }
 
 static void add_arguments(
@@ -131,35 +143,39 @@ static void add_arguments(
 
 static void add_result(struct trace_text *text, const struct trace_call *call)
 {
-	trace_add(text, " = ");
+	trace_put(text, " = ");
 	if (call->how == EMU_END_CONTINUED)
-		trace_add(text, "? (the kernel's)");
+		trace_put(text, "? (the kernel's)");
 	else if (call->how == EMU_END_GONE)
-		trace_add(text, "? (ended in it)");
+		trace_put(text, "? (ended in it)");
 	else if (call->how == EMU_END_GIVEN)
 		trace_add_fd(text, &call->fd);
 	else if (call->how == EMU_END_INTERRUPTED &&
 		 !emu_call_is_wait(call->kind))
-		trace_add(text, "? ERESTARTSYS");
+		trace_put(text, "? ERESTARTSYS");
 	else if (call->result < 0)
 		trace_add(text, "-1 %s", trace_error_name((int)-call->result));
 	else
-		trace_add(text, "%lld", (long long)call->result);
+		trace_put_number(text, call->result);
 }
 
 static void add_waker(struct trace_text *text, const struct trace_call *call)
 {
 	const struct trace_cause *cause = &call->cause;
 
-	trace_add(text, "%s in thread %d \"%s\"", emu_call_name(cause->call),
-		(int)cause->tid, cause->thread);
+	trace_put(text, emu_call_name(cause->call));
+	trace_put(text, " in thread ");
+	trace_put_number(text, cause->tid);
+	trace_put(text, " \"");
+	trace_put(text, cause->thread);
+	trace_put(text, "\"");
 }
 
 static void add_ago(struct trace_text *text, const struct trace_call *call)
 {
-	trace_add(text, ", ");
+	trace_put(text, ", ");
 	trace_add_time(text, call->end_ns - call->cause.at_ns);
-	trace_add(text, " ago");
+	trace_put(text, " ago");
 }
 
 static void add_source(struct trace_text *text, const struct trace_call *call)
@@ -167,13 +183,14 @@ static void add_source(struct trace_text *text, const struct trace_call *call)
 	const struct trace_cause *cause = &call->cause;
 
 	if (cause->has_waker) {
-		trace_add(text, "%s ", cause->source.name);
+		trace_put(text, cause->source.name);
+		trace_put(text, " ");
 		add_waker(text, call);
 	} else if (cause->source.number < 0) {
-		trace_add(text, "a shared file's edge");
+		trace_put(text, "a shared file's edge");
 	} else {
 		trace_add_fd(text, &cause->source);
-		trace_add(text, " edge");
+		trace_put(text, " edge");
 	}
 }
 
@@ -183,7 +200,7 @@ static void add_cause(struct trace_text *text, const struct trace_call *call)
 
 	if (cause->kind == TRACE_WAKE_NONE)
 		return;
-	trace_add(text, " woken by ");
+	trace_put(text, " woken by ");
 	switch (cause->kind) {
 	case TRACE_WAKE_FILE:
 	case TRACE_WAKE_SIGNALFD:
@@ -195,13 +212,13 @@ static void add_cause(struct trace_text *text, const struct trace_call *call)
 		add_ago(text, call);
 		break;
 	case TRACE_WAKE_TIMEOUT:
-		trace_add(text, "timeout");
+		trace_put(text, "timeout");
 		break;
 	case TRACE_WAKE_SIGNAL:
-		trace_add(text, "%s", trace_signal_name(cause->signal));
+		trace_put(text, trace_signal_name(cause->signal));
 		break;
 	default:
-		trace_add(text, "something unknown");
+		trace_put(text, "something unknown");
 	}
 }
 
@@ -212,18 +229,19 @@ static void add_notes(struct trace_text *text, const struct trace_call *call)
 	if (call->left > 0 && call->how == EMU_END_ANSWERED)
 		trace_add(text, "; %d left ready", call->left);
 	if (call->how == EMU_END_LATE)
-		trace_add(text, "; a signal came with the answer");
+		trace_put(text, "; a signal came with the answer");
 }
 
 void trace_text_add_call(struct trace_text *text, const struct trace_call *call)
 {
-	trace_add(text, "%s(", emu_call_name(call->kind));
+	trace_put(text, emu_call_name(call->kind));
+	trace_put(text, "(");
 	add_arguments(text, call);
-	trace_add(text, ")");
+	trace_put(text, ")");
 	add_result(text, call);
-	trace_add(text, " <");
+	trace_put(text, " <");
 	trace_add_time(text, call->end_ns - call->start_ns);
-	trace_add(text, ">");
+	trace_put(text, ">");
 	add_cause(text, call);
 	add_notes(text, call);
 }
@@ -255,11 +273,18 @@ static void write_call(void *ctx, const struct trace_call *call)
 		.bytes = sink->line, .room = TRACE_TEXT_LINE - 1};
 	uint64_t at_us = (call->end_ns - sink->start_ns) / 1000;
 
-	trace_add(&text, "%6llu.%06llu %d", (unsigned long long)at_us / 1000000,
-		(unsigned long long)at_us % 1000000, (int)call->pid);
-	if (call->tid != call->pid)
-		trace_add(&text, "/%d", (int)call->tid);
-	trace_add(&text, " %s  ", call->thread);
+	trace_put_wide(&text, at_us / 1000000, 6, ' ');
+	trace_put(&text, ".");
+	trace_put_wide(&text, at_us % 1000000, 6, '0');
+	trace_put(&text, " ");
+	trace_put_number(&text, call->pid);
+	if (call->tid != call->pid) {
+		trace_put(&text, "/");
+		trace_put_number(&text, call->tid);
+	}
+	trace_put(&text, " ");
+	trace_put(&text, call->thread);
+	trace_put(&text, "  ");
 	trace_text_add_call(&text, call);
 	sink->line[text.size] = '\n';
 	trace_out_write(&sink->out, sink->line, text.size + 1);

@@ -11,6 +11,7 @@
  */
 #include "trace/trace.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,6 +27,7 @@ struct trace {
 	struct trace_looker looker;
 	struct trace_known known;
 	bool started; /* the program to wait for was executed */
+	struct trace_call *spare; /* one that is not in use, or NULL */
 };
 
 static struct trace_call *open_call(
@@ -47,11 +49,27 @@ static struct trace_call *open_call(
 	return NULL;
 }
 
-static void drop(struct trace_call *call)
+/* All zero, but for the events. */
+static struct trace_call *new_record(struct trace *trace)
+{
+	struct trace_call *record = trace->spare;
+
+	trace->spare = NULL;
+	if (!record)
+		record = malloc(sizeof(*record));
+	if (record)
+		memset(record, 0, offsetof(struct trace_call, events));
+	return record;
+}
+
+static void drop(struct trace *trace, struct trace_call *call)
 {
 	emu_list_remove(&call->link);
 	trace_stack_put(call->stack);
-	free(call);
+	if (trace->spare)
+		free(call);
+	else
+		trace->spare = call;
 }
 
 static bool is_creation(enum emu_call_kind kind)
@@ -102,7 +120,7 @@ static void received(void *ctx, const struct emu_call *call, uint64_t at_ns)
 		trace_looker_arrival(thread, call);
 	if (!thread || !is_shown(trace, thread, call))
 		return;
-	record = calloc(1, sizeof(*record));
+	record = new_record(trace);
 	if (!record)
 		return;
 	record->id = call->id;
@@ -119,6 +137,14 @@ static void received(void *ctx, const struct emu_call *call, uint64_t at_ns)
 	if (trace_filter_may_show(trace->filter, record))
 		record->stack = trace_looker_take(&trace->looker, thread, call);
 	emu_list_add_tail(&record->link, &thread->open);
+}
+
+static void file(void *ctx, const struct emu_call *call, int fd)
+{
+	struct trace_call *record = open_call(ctx, call);
+
+	if (record)
+		trace_item_file(record, call, fd);
 }
 
 static bool wants_registers(void *ctx, const struct emu_call *call)
@@ -158,7 +184,7 @@ static void again(
 		return;
 	first->id = call->id;
 	trace_stack_replace(&first->stack, record->stack);
-	drop(record);
+	drop(trace, record);
 }
 
 static void name_object(struct trace_call *record, const struct emu_call *call)
@@ -288,7 +314,7 @@ static void add_event(struct trace *trace, struct trace_call *record,
 	if (fd)
 		to->fd = *fd;
 	else
-		to->fd.number = info.fd;
+		to->fd = (struct trace_fd){.number = info.fd};
 }
 
 static void end_wait(struct trace *trace, struct trace_call *record,
@@ -375,7 +401,7 @@ static void finished(void *ctx, const struct emu_finish *finish)
 		describe(trace, record, finish);
 		emit(trace, record);
 	}
-	drop(record);
+	drop(trace, record);
 }
 
 /* Its thread or the trace ends while the call has not. */
@@ -392,7 +418,7 @@ static void end_open(struct trace *trace, struct trace_thread *thread)
 		record->end_ns = emu_loop_now_ns();
 		if (!record->silent)
 			emit(trace, record);
-		drop(record);
+		drop(trace, record);
 	}
 }
 
@@ -422,6 +448,7 @@ struct trace *trace_create(struct trace_sink *sinks,
 		.ctx = trace,
 		.received = received,
 		.again = again,
+		.file = file,
 		.finished = finished,
 		.wants_registers = wants_registers,
 		.registers = registers,
@@ -464,6 +491,7 @@ void trace_destroy(struct trace *trace)
 		return;
 	trace_finish(trace);
 	trace_known_clear(&trace->known);
+	free(trace->spare);
 	trace_looker_finish(&trace->looker);
 	free(trace);
 }
