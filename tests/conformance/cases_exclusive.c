@@ -230,3 +230,57 @@ CASE(x09_exclusive_after_plain, .level = 4, .covers = "X09 X07",
 	IS(put(p[1], 1), 1);
 	NOW(ep, {EPOLLIN, 4}, {EPOLLIN, 3}, {EPOLLIN, 1}, {EPOLLIN, 2});
 }
+
+CASE(x07_shared_by_loops_asleep, .level = 4, .covers = "X07 X08",
+	.calls = "epoll_ctl epoll_wait pipe2 read write clone",
+	.ref = CALLBACK_REF,
+	.breaks = "workers that get a listener while asleep")
+{
+	int ep[2], p[2][2], ev = ev_new(0, 0), i, round;
+	struct waiter *w[2];
+
+	for (i = 0; i < 2; i++) {
+		ep[i] = ep_new();
+		pipe_new(p[i], 0);
+		OK(ep_add(ep[i], p[i][0], EPOLLIN | EPOLLET, 1));
+		w[i] = WAITER(ep[i]);
+	}
+	/* Neither an edge that was not, nor one that gets lost. */
+	for (i = 0; i < 2; i++)
+		OK(ep_add(ep[i], ev, EPOLLIN | EPOLLET | EPOLLEXCLUSIVE, 2));
+	WAITER_STILL(w[0]);
+	WAITER_STILL(w[1]);
+	for (round = 0; round < 2; round++) {
+		for (i = 0; i < 2; i++) {
+			IS(put(p[i][1], 1), 1);
+			WAITER_GOT(w[i], EPOLLIN, 1);
+			NONE(ep[i]);
+			w[i] = WAITER(ep[i]);
+		}
+	}
+	IS(ev_put(ev, 1), 8);
+	WAITER_GOT(w[0], EPOLLIN, 2);
+	WAITER_STILL(w[1]);
+	IS(put(p[1][1], 1), 1);
+	WAITER_GOT(w[1], EPOLLIN, 1);
+}
+
+CASE(x07_order_with_a_shared_one, .level = 4, .covers = "X07 D01",
+	.calls = "epoll_ctl epoll_wait pipe2 write",
+	.ref = "fs/eventpoll.c: ep_poll_callback (list_add_tail)",
+	.breaks = "none known; the order can be seen")
+{
+	int ep = ep_new(), other = ep_new(), p[2], q[2], ev = ev_new(0, 0);
+
+	pipe_new(p, 0);
+	OK(ep_add(ep, p[0], EPOLLIN, 1));
+	OK(ep_add(ep, ev, EPOLLIN | EPOLLEXCLUSIVE, 2));
+	IS(put(p[1], 1), 1);
+	OK(ep_add(other, ev, EPOLLIN | EPOLLEXCLUSIVE, 3));
+	pipe_new(q, 0);
+	OK(ep_add(ep, q[0], EPOLLIN, 4));
+	IS(ev_put(ev, 1), 8);
+	IS(put(q[1], 1), 1);
+	NOW(ep, {EPOLLIN, 1}, {EPOLLIN, 2}, {EPOLLIN, 4});
+	NOW(other, {EPOLLIN, 3});
+}

@@ -294,3 +294,28 @@ CASE(t10_stopped_waiter_takes_nothing, .level = 3, .covers = "T10 G02",
 	IS(child_join(stops->pid), 128 + SIGKILL);
 	NONE(ep);
 }
+
+CASE(t02_many_loops_asleep, .level = 3, .covers = "T02",
+	.calls = "epoll_wait write clone", .ref = WAKE_REF,
+	.breaks = "servers with an event loop on each of many cores")
+{
+	enum { LOOPS = 24 };
+	struct waiter *w[LOOPS];
+	int ep[LOOPS], ev[LOOPS], i;
+
+	for (i = 0; i < LOOPS; i++) {
+		ep[i] = ep_new();
+		ev[i] = ev_new(0, 0);
+		OK(ep_add(ep[i], ev[i], EPOLLIN | EPOLLET, (uint64_t)i));
+		w[i] = WAITER(ep[i]);
+	}
+	for (i = LOOPS - 1; i >= 0; i--) {
+		IS(ev_put(ev[i], 1), 8);
+		WAITER_GOT(w[i], EPOLLIN, (uint64_t)i);
+	}
+	/* Nobody sleeps: what comes is there for the next wait. */
+	for (i = 0; i < LOOPS; i++)
+		IS(ev_put(ev[i], 1), 8);
+	for (i = 0; i < LOOPS; i++)
+		NOW(ep[i], {EPOLLIN, (uint64_t)i});
+}
