@@ -102,10 +102,13 @@ void emu_call_epoll_create(
 	rc = user ? emu_placeholder_epoll(
 			    user, &intercept->unsettled, &object, &fd)
 		  : -ENOMEM;
-	if (rc < 0)
+	if (rc < 0) {
 		emu_answer_plain(intercept, call, host_error(intercept, rc));
-	else
-		hand_over(intercept, call, object, fd, cloexec);
+		return;
+	}
+	if (intercept->merged)
+		object->edges = &intercept->watches.edges;
+	hand_over(intercept, call, object, fd, cloexec);
 }
 
 void emu_call_eventfd(struct emu_intercept *intercept, struct emu_call *call)

@@ -86,16 +86,18 @@ static void drop_gone(const struct ctl *ctl)
  * The watch may be another epoll's: then its edges and those of this epoll
  * come together, in the order in which they were.
  */
-static void share(const struct ctl *ctl, const struct emu_watch *watch)
+static int share(const struct ctl *ctl, const struct emu_watch *watch)
 {
 	struct emu_edges *edges = watch->source.edges;
+	int rc;
 
 	if (edges == ctl->object->edges)
-		return;
-	emu_intercept_merge(ctl->intercept, ctl->object);
-	if (edges != &ctl->intercept->watches.edges)
-		emu_intercept_merge(ctl->intercept,
+		return 0;
+	rc = emu_intercept_merge(ctl->intercept, ctl->object);
+	if (rc == 0 && edges != &ctl->intercept->watches.edges)
+		rc = emu_intercept_merge(ctl->intercept,
 			emu_container_of(edges, struct emu_object, own));
+	return rc;
 }
 
 static int new_watch(
@@ -111,8 +113,7 @@ static int new_watch(
 			set, ctl->copy, ctl->event.events);
 		if (!*watch)
 			return rc;
-		share(ctl, *watch);
-		return 0;
+		return share(ctl, *watch);
 	}
 	if (rc < 0 || !ctl->anon || !emu_signalfd_is(ctl->copy))
 		return rc;
@@ -137,13 +138,16 @@ static int get_watch(const struct ctl *ctl, struct emu_watch **watch)
 {
 	bool shared = ctl->event.events & EMU_EPOLLEXCLUSIVE;
 	uint32_t events;
+	int rc;
 
 	*watch = shared ? emu_watches_find_shared(
 				  &ctl->intercept->watches, ctl->copy)
 			: NULL;
 	if (!*watch)
 		return new_watch(ctl, shared, watch);
-	share(ctl, *watch);
+	rc = share(ctl, *watch);
+	if (rc < 0)
+		return rc;
 	events = (*watch)->weak.events | ctl->event.events;
 	if (events == (*watch)->weak.events)
 		return 0;

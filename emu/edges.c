@@ -9,7 +9,8 @@
  *
  * A part that ends the sleep is `attended`: poll(2) looks at it. There is
  * room for a few that nobody waits for but that are quiet. When too many have
- * to be looked at each time, the loop sleeps in `whole` from then on.
+ * to be looked at each time the loop is `crowded`, and whoever has the parts
+ * brings them together.
  */
 #include "edges.h"
 
@@ -83,8 +84,13 @@ static void alarm_rung(struct emu_source *source, uint32_t events)
 		emu_container_of(source, struct emu_edges, alarm);
 
 	(void)events;
-	edges->known = 0;
-	emu_edges_drain(edges);
+	emu_edges_note_due(edges);
+}
+
+void emu_edges_note_due(struct emu_edges *edges)
+{
+	emu_list_remove(&edges->due);
+	emu_list_add_tail(&edges->due, &edges->loop->due);
 }
 
 int emu_edges_open(struct emu_edges *edges, struct emu_loop *loop)
@@ -150,7 +156,7 @@ void emu_edges_drain(struct emu_edges *edges)
 	edges->known = loop->turn;
 	if (loop->whole >= 0 && loop->whole_known != loop->turn) {
 		loop->whole_known = loop->turn;
-		emu_loop_drain_epoll(loop, loop->whole);
+		emu_loop_drain_whole(loop);
 	}
 	if (emu_loop_drain_epoll(loop, edges->epfd) > 0) {
 		edges->quiet = 0;
@@ -177,6 +183,26 @@ void emu_edges_drain_all(struct emu_loop *loop)
 	}
 }
 
+/*
+ * The host watches the file in as many epolls as it will. Whether the event
+ * that this makes is an edge cannot be told; so it is taken for one.
+ */
+static int move_at_once(struct emu_source *source, int fd,
+	struct epoll_event *event, struct emu_edges *to)
+{
+	struct emu_edges *from = source->edges;
+	int rc = 0;
+
+	epoll_ctl(from->epfd, EPOLL_CTL_DEL, fd, NULL);
+	if (epoll_ctl(to->epfd, EPOLL_CTL_ADD, fd, event) < 0) {
+		rc = -errno;
+		epoll_ctl(from->epfd, EPOLL_CTL_ADD, fd, event);
+	} else {
+		source->edges = to;
+	}
+	return rc;
+}
+
 int emu_edges_move(struct emu_source *source, int fd, uint32_t events,
 	struct emu_edges *to)
 {
@@ -184,9 +210,15 @@ int emu_edges_move(struct emu_source *source, int fd, uint32_t events,
 	struct emu_edges *from = source->edges;
 	struct emu_loop *loop = from->loop;
 
+	if (source->forgets) { /* it is in neither */
+		source->edges = to;
+		return 0;
+	}
+	emu_loop_drain_epoll(loop, to->epfd);
 	emu_loop_drain_epoll(loop, from->epfd);
 	if (epoll_ctl(to->epfd, EPOLL_CTL_ADD, fd, &event) < 0)
-		return -errno;
+		return errno == EINVAL ? move_at_once(source, fd, &event, to)
+				       : -errno;
 	/* To add one that is ready makes an event, which is no edge. */
 	source->edges = to;
 	if (events)
@@ -197,15 +229,31 @@ int emu_edges_move(struct emu_source *source, int fd, uint32_t events,
 	return 0;
 }
 
-void emu_edges_need_all(struct emu_loop *loop, bool need)
+bool emu_edges_crowded(const struct emu_loop *loop)
+{
+	return loop->crowded;
+}
+
+static void review_all(struct emu_loop *loop)
 {
 	struct emu_list *pos;
 
+	emu_list_for_each (pos, &loop->edges)
+		review(emu_container_of(pos, struct emu_edges, link));
+}
+
+void emu_edges_uncrowd(struct emu_loop *loop)
+{
+	loop->crowded = false;
+	review_all(loop);
+}
+
+void emu_edges_need_all(struct emu_loop *loop, bool need)
+{
 	if (loop->all_needed == need)
 		return;
 	loop->all_needed = need;
-	emu_list_for_each (pos, &loop->edges)
-		review(emu_container_of(pos, struct emu_edges, link));
+	review_all(loop);
 }
 
 int emu_edges_join_whole(struct emu_edges *edges)

@@ -54,11 +54,19 @@ void emu_edges_drain(struct emu_edges *edges);
 
 /*
  * Moves a source from its part to another; `fd` and `events` as it is there.
- * No edge is lost, and none comes twice, but perhaps one of this moment.
- * Errors: those of epoll_ctl(2); it stays then.
+ * No edge is lost, and none comes twice, but perhaps one of this moment, or
+ * when the host has no room for it in both. Errors: those of epoll_ctl(2); it
+ * stays then.
  */
 int emu_edges_move(struct emu_source *source, int fd, uint32_t events,
 	struct emu_edges *to);
+
+/*
+ * Must more parts end the sleep than the loop can look at? It wakes up every
+ * millisecond then, until they have been brought together.
+ */
+bool emu_edges_crowded(const struct emu_loop *loop);
+void emu_edges_uncrowd(struct emu_loop *loop); /* that was done */
 
 /* From now on the edges of all parts have to end the sleep, or no longer. */
 void emu_edges_need_all(struct emu_loop *loop, bool need);

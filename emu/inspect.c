@@ -305,8 +305,6 @@ int emu_inspect(struct emu_intercept *intercept, struct emu_visitor *visitor,
 	struct emu_list *pos;
 	int rc;
 
-	/* Those that nobody waits for may not have been served yet. */
-	emu_edges_drain_all(intercept->loop);
 	emu_list_for_each (pos, &intercept->parked)
 		take_thread(
 			&walk, emu_container_of(pos, struct emu_parked, link)

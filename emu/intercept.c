@@ -63,6 +63,20 @@ static bool serve_expired(struct emu_intercept *intercept)
 	return true;
 }
 
+/*
+ * Epolls in epolls, and epolls whose placeholder needs the doorbell, show
+ * wake-ups to whoever polls, at any time, and the order of events matters
+ * across epolls.
+ */
+static void need_edges(struct emu_intercept *intercept)
+{
+	bool all = intercept->nested || intercept->coarse || intercept->mixed;
+
+	if (!intercept->merged && (all || emu_edges_crowded(intercept->loop)))
+		emu_intercept_merge_all(intercept);
+	emu_edges_need_all(intercept->loop, all);
+}
+
 static void settle(struct emu_settle *settle)
 {
 	struct emu_intercept *intercept =
@@ -77,9 +91,7 @@ static void settle(struct emu_settle *settle)
 	emu_signalfd_arm(intercept);
 	emu_sweep_settle(intercept);
 	emu_placeholder_settle(&intercept->unsettled);
-	/* Such epolls show wake-ups to whoever polls, at any time. */
-	emu_edges_need_all(intercept->loop,
-		intercept->nested || intercept->coarse || intercept->mixed);
+	need_edges(intercept);
 }
 
 static void foreign_arch(struct emu_intercept *intercept, struct emu_call *call)
@@ -235,6 +247,9 @@ static int start(struct emu_intercept *intercept)
 	intercept->fdtable = emu_fdtable_create();
 	if (!intercept->threads || !intercept->fdtable)
 		return -ENOMEM;
+	rc = emu_edges_open(&intercept->watches.edges, intercept->loop);
+	if (rc < 0)
+		return rc;
 	intercept->source.ready = listener_ready;
 	intercept->source.last = true;
 	emu_notifier_tune(intercept->listener);

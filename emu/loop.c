@@ -35,7 +35,7 @@
 #include "edges.h"
 #include "loop_internal.h"
 
-/* How long it sleeps when the host refuses what would wake it for all. */
+/* How long it sleeps when not all that should can wake it. */
 #define STARVED_NS 1000000
 
 struct emu_loop *emu_loop_create(void)
@@ -114,8 +114,7 @@ static int fill_whole(struct emu_loop *loop)
 /*
  * For files that forget a change when they are polled: poll(2) on an epoll of
  * theirs would make them, before their event is fetched. From the first such
- * file on the loop sleeps in an epoll of all there is; also from when there is
- * too much for poll(2) to look at each time.
+ * file on the loop sleeps in an epoll of all there is.
  */
 static int open_whole(struct emu_loop *loop)
 {
@@ -128,6 +127,7 @@ static int open_whole(struct emu_loop *loop)
 	if (rc < 0) {
 		close(loop->whole);
 		loop->whole = -1;
+		loop->crowded = true; /* who has joined it is not looked at */
 	}
 	return rc;
 }
@@ -153,6 +153,11 @@ int emu_loop_modify(struct emu_loop *loop, int fd, uint32_t events,
 	struct emu_source *source)
 {
 	return control(loop, EPOLL_CTL_MOD, fd, events, source);
+}
+
+void emu_loop_forget(struct emu_loop *loop, int fd, struct emu_source *source)
+{
+	control(loop, EPOLL_CTL_DEL, fd, 0, source);
 }
 
 void emu_loop_blank(struct emu_loop *loop, struct emu_source *source)
@@ -187,7 +192,7 @@ static int room(const struct emu_loop *loop)
 /* `n` is what a wait for up to room() events returned. */
 static int fetched(struct emu_loop *loop, int n)
 {
-	loop->full = n > 0 && n == room(loop);
+	loop->full = n == room(loop);
 	if (n > 0)
 		loop->tail += n;
 	return n > 0 ? n : 0;
@@ -270,25 +275,7 @@ int emu_loop_drain_epoll(struct emu_loop *loop, int epfd)
 	return count;
 }
 
-void emu_loop_drain(struct emu_loop *loop)
-{
-	emu_loop_drain_epoll(loop, loop->epfd);
-	loop->turn++; /* what is known is of the past */
-	emu_edges_drain_all(loop);
-}
-
-void emu_loop_expect_edge(struct emu_loop *loop)
-{
-	loop->edges_due = true;
-}
-
-static void note_due(struct emu_loop *loop, struct emu_edges *edges)
-{
-	emu_list_remove(&edges->due);
-	emu_list_add_tail(&edges->due, &loop->due);
-}
-
-/* Serves the edges that the sleep has found. */
+/* Serves the edges that are known to be there. */
 static void serve_due(struct emu_loop *loop)
 {
 	while (!emu_list_empty(&loop->due)) {
@@ -301,6 +288,37 @@ static void serve_due(struct emu_loop *loop)
 	}
 }
 
+void emu_loop_drain(struct emu_loop *loop)
+{
+	emu_loop_drain_epoll(loop, loop->epfd);
+	loop->turn++; /* what is known is of the past */
+	serve_due(loop);
+	emu_edges_drain_all(loop);
+}
+
+void emu_loop_drain_whole(struct emu_loop *loop)
+{
+	size_t rounds = 0;
+	struct emu_list *pos;
+
+	fetch(loop, loop->whole);
+	if (loop->full) {
+		emu_list_for_each (pos, &loop->edges)
+			rounds++;
+		rounds = rounds / BATCH + 2;
+	}
+	serve(loop);
+	for (; rounds > 0 && !loop->stop; rounds--) {
+		fetch(loop, loop->whole);
+		serve(loop);
+	}
+}
+
+void emu_loop_expect_edge(struct emu_loop *loop)
+{
+	loop->edges_due = true;
+}
+
 /* What poll(2) has said about a part; `call`: and there is a call. */
 static void edges_polled(
 	struct emu_loop *loop, struct emu_edges *edges, bool some, bool call)
@@ -309,7 +327,7 @@ static void edges_polled(
 		edges->known = loop->turn;
 		return;
 	}
-	note_due(loop, edges);
+	emu_edges_note_due(edges);
 	if (!call && !emu_edges_needed(edges))
 		emu_edges_in_vain(edges);
 }
@@ -369,8 +387,8 @@ static int rest_whole(struct emu_loop *loop, const struct timespec *timeout,
 		else if (source == loop->last)
 			*last_events = loop->pending[i].events;
 		else
-			note_due(loop, emu_container_of(source,
-					       struct emu_edges, source));
+			emu_edges_note_due(emu_container_of(
+				source, struct emu_edges, source));
 	}
 	serve(loop);
 	if (main_ready)
@@ -379,8 +397,7 @@ static int rest_whole(struct emu_loop *loop, const struct timespec *timeout,
 	return 0;
 }
 
-/* The same while the host refuses `whole`: looks at everything every so often.
- */
+/* The same while it is crowded: looks at everything every so often. */
 static int rest_starved(struct emu_loop *loop, const struct timespec *timeout,
 	uint32_t *last_events)
 {
@@ -404,7 +421,7 @@ static int sleep_until(
 		given = &timeout;
 	}
 	loop->turn++;
-	if (loop->crowded && loop->whole < 0 && open_whole(loop) < 0)
+	if (loop->crowded && loop->whole < 0)
 		return rest_starved(loop, given, last_events);
 	return loop->whole < 0 ? rest(loop, given, last_events)
 			       : rest_whole(loop, given, last_events);
@@ -425,7 +442,8 @@ static int turn(struct emu_loop *loop)
 	uint32_t last_events = 0;
 	int rc;
 
-	if (loop->head < loop->tail) { /* fetched by emu_loop_swallow() */
+	/* Fetched by emu_loop_swallow(), perhaps by settle() once more. */
+	while (loop->head < loop->tail && !loop->stop) {
 		serve(loop);
 		settle(loop);
 	}

@@ -43,6 +43,9 @@ void emu_loop_destroy(struct emu_loop *loop);
 int emu_loop_add(struct emu_loop *loop, int fd, uint32_t events,
 	struct emu_source *source);
 
+/* Removes `fd` alone: an event of it that was fetched is served still. */
+void emu_loop_forget(struct emu_loop *loop, int fd, struct emu_source *source);
+
 /* Changes the events of `fd`; with EPOLLET the fd is looked at anew. */
 int emu_loop_modify(struct emu_loop *loop, int fd, uint32_t events,
 	struct emu_source *source);

@@ -12,7 +12,7 @@
 /* Room for what emu_loop_swallow() fetches while a batch is being served. */
 #define PENDING (4 * BATCH)
 
-/* So many parts poll(2) looks at; with more the loop sleeps in `whole`. */
+/* So many parts poll(2) looks at. */
 #define ATTENDED 16
 
 /*
@@ -34,7 +34,7 @@ struct emu_loop {
 	struct emu_list edges; /* all parts */
 	struct emu_edges *attended[ATTENDED]; /* unless there is `whole` */
 	int attended_count;
-	bool crowded; /* that is not enough */
+	bool crowded; /* some that must end the sleep cannot */
 	struct emu_list changed; /* parts of which `whole` has to be told */
 	struct emu_list due; /* parts that the sleep has found to have some */
 	bool all_needed;
@@ -51,6 +51,12 @@ struct emu_loop {
 /* loop.c: fetches and serves all that `epfd` has now, and returns how much. */
 int emu_loop_drain_epoll(struct emu_loop *loop, int epfd);
 
+/*
+ * The same for the `forgets` sources in `whole`; what is level-triggered there
+ * stays, however much of it there is.
+ */
+void emu_loop_drain_whole(struct emu_loop *loop);
+
 /* Drops events of the source that were fetched. */
 void emu_loop_blank(struct emu_loop *loop, struct emu_source *source);
 
@@ -59,6 +65,9 @@ bool emu_edges_needed(const struct emu_edges *edges);
 
 /* The sleep ended, for nothing but edges that nobody waits for. */
 void emu_edges_in_vain(struct emu_edges *edges);
+
+/* It has some: they are served when the main epoll has been. */
+void emu_edges_note_due(struct emu_edges *edges);
 
 /* `whole` was just opened: the part is put into it. */
 int emu_edges_join_whole(struct emu_edges *edges);

@@ -30,32 +30,44 @@ static void count_sleepers(struct emu_parked *parked, int change)
 void emu_intercept_drain(
 	struct emu_intercept *intercept, struct emu_object *object)
 {
-	if (intercept->nested || intercept->mixed)
+	if (intercept->mixed)
 		emu_edges_drain_all(intercept->loop);
 	else
 		emu_edges_drain(object->edges);
 }
 
-void emu_intercept_merge(
+int emu_intercept_merge(
 	struct emu_intercept *intercept, struct emu_object *object)
 {
 	struct emu_edges *together = &intercept->watches.edges;
 	int waiting = (int)object->own.waiting;
-	int rc;
+	int rc = 0;
 
 	if (object->edges == together)
-		return;
-	rc = emu_edges_open(together, intercept->loop);
-	if (rc == 0 && object->own.loop)
+		return 0;
+	if (object->own.loop)
 		rc = emu_watches_move(
 			&intercept->watches, &object->own, together);
 	if (rc < 0) {
 		intercept->mixed = true;
-		return;
+		return rc;
 	}
 	object->edges = together;
 	emu_edges_wait(together, waiting);
 	emu_edges_wait(&object->own, -waiting);
+	return 0;
+}
+
+void emu_intercept_merge_all(struct emu_intercept *intercept)
+{
+	const struct emu_fdtable *table = intercept->fdtable;
+	size_t count = emu_fdtable_count(table, EMU_KIND_EPOLL);
+
+	intercept->merged = true;
+	for (size_t i = 0; i < count; i++)
+		emu_intercept_merge(
+			intercept, emu_fdtable_at(table, EMU_KIND_EPOLL, i));
+	emu_edges_uncrowd(intercept->loop);
 }
 
 struct emu_parked *emu_parked_create(struct emu_intercept *intercept,

@@ -117,10 +117,14 @@ void emu_signalfd_show(
 	struct emu_watch *watch, struct emu_object *object, uint32_t events)
 {
 	struct emu_signalfd *signalfd = watch->signalfd;
+	/* Of several epolls it could speak for one only. */
+	bool only = watch->users == 1 && !watch->shared;
 
+	signalfd->level = false;
+	update_shown(signalfd);
 	signalfd->object = object;
-	signalfd->edges = events & EMU_EPOLLET;
-	signalfd->level = (events & (EMU_EPOLLIN | EMU_EPOLLRDNORM)) &&
+	signalfd->edges = only && events & EMU_EPOLLET;
+	signalfd->level = only && (events & (EMU_EPOLLIN | EMU_EPOLLRDNORM)) &&
 			  !(events & (EMU_EPOLLET | EMU_EPOLLONESHOT |
 					     EMU_EPOLLEXCLUSIVE));
 	update_shown(signalfd);
@@ -192,7 +196,7 @@ static void look(struct emu_signalfd *signalfd)
 static bool is_in(
 	const struct emu_signalfd *signalfd, const struct emu_epoll *epoll)
 {
-	return signalfd->watch->item &&
+	return !signalfd->watch->item ||
 	       emu_item_epoll(signalfd->watch->item) == epoll;
 }
 

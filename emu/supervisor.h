@@ -58,6 +58,7 @@ struct emu_intercept {
 	bool begun; /* there was a call; the kernel picks its cookie */
 	uint64_t exact_until_ns; /* threads were stopped, see exact.c */
 	size_t nested; /* epolls were added to epolls */
+	bool merged; /* all epolls have their edges together */
 	bool mixed; /* an epoll's edges are in several parts */
 	bool coarse; /* an epoll's placeholder needs the doorbell for all */
 	size_t sleepers; /* waits that are parked, and not dead */
@@ -178,11 +179,13 @@ void emu_intercept_drain(
 	struct emu_intercept *intercept, struct emu_object *object);
 /*
  * The epoll is to share a watch with others: its edges and theirs come
- * together from now on. Where the host refuses that, all edges are heeded and
- * only the order of events that come at once may differ.
+ * together from now on. Errors: those of epoll_ctl(2); all edges are heeded
+ * then, since some of the epoll's are here and some there.
  */
-void emu_intercept_merge(
+int emu_intercept_merge(
 	struct emu_intercept *intercept, struct emu_object *object);
+/* The same for all epolls there are; those to come join them. */
+void emu_intercept_merge_all(struct emu_intercept *intercept);
 struct emu_parked *emu_parked_create(struct emu_intercept *intercept,
 	const struct emu_call *call, struct emu_object *object);
 /* Leaves all queues, for good; with `pass_on` hands its wake to the next. */

@@ -166,29 +166,32 @@ static uint32_t host_mask(uint32_t events)
  * polls the placeholder goes by that: such a wake-up has to be served also
  * while no thread waits. The alarm rings for it then.
  */
-static bool is_hidden(uint32_t events)
+static bool is_hidden(const struct emu_watch *watch, uint32_t events)
 {
-	return events & (EMU_EPOLLONESHOT | EMU_EPOLLEXCLUSIVE);
+	return !watch->source.forgets && /* that ends the sleep anyway */
+	       events & (EMU_EPOLLONESHOT | EMU_EPOLLEXCLUSIVE);
 }
 
 /* Registers the handle in the loop. */
-static int watch_attach(struct emu_watch *watch, uint32_t events)
+static int watch_attach(struct emu_watch *watch, bool hidden)
 {
 	struct emu_watches *set = watch->set;
 	int epfd = watch->weak.epfd;
 	int rc = 0;
 
 	/* The kernel wakes the newest first: the alarm follows the edge. */
-	if (is_hidden(events))
+	if (hidden)
 		rc = emu_loop_add(set->loop, epfd, EPOLLIN | EPOLLET,
 			&watch->source.edges->alarm);
 	if (rc == 0)
 		rc = emu_loop_add(
 			set->loop, epfd, EPOLLIN | EPOLLET, &watch->source);
-	if (rc < 0)
+	if (rc < 0) {
+		emu_loop_forget(set->loop, epfd, &watch->source.edges->alarm);
 		return rc;
-	watch->alarmed = is_hidden(events);
-	watch->hidden = watch->alarmed;
+	}
+	watch->alarmed = hidden;
+	watch->hidden = hidden;
 	watch->armed = true;
 	watch->fresh = true;
 	return 0;
@@ -211,7 +214,7 @@ static int watch_hide(struct emu_watch *watch, bool hidden)
 	}
 	/* Anew, for the order; whoever modifies polls the file after that. */
 	emu_loop_remove(set->loop, watch->weak.epfd, &watch->source);
-	rc = watch_attach(watch, EMU_EPOLLONESHOT);
+	rc = watch_attach(watch, true);
 	if (rc < 0) /* as it was */
 		emu_loop_add(set->loop, watch->weak.epfd, EPOLLIN | EPOLLET,
 			&watch->source);
@@ -283,7 +286,7 @@ int emu_watch_create(struct emu_watches *set, struct emu_edges *edges, int fd,
 	emu_file_init(&new->file, &watch_ops);
 	rc = emu_edges_open(new->source.edges, set->loop);
 	if (rc == 0)
-		rc = watch_attach(new, events);
+		rc = watch_attach(new, is_hidden(new, events));
 	if (rc == 0)
 		rc = enter(set, new);
 	if (rc < 0) {
@@ -324,15 +327,18 @@ void emu_watch_release(struct emu_watch *watch)
 int emu_watch_modify(struct emu_watch *watch, int fd, uint32_t events)
 {
 	uint32_t before = watch->weak.events;
+	bool edges = watch->edges;
 	int rc = emu_weak_modify(&watch->weak, fd, host_mask(events));
 
 	if (rc < 0)
 		return rc;
 	watch->fresh = true;
 	watch->edges = events & EMU_EPOLLET;
-	rc = watch->shared ? 0 : watch_hide(watch, is_hidden(events));
-	if (rc < 0)
+	rc = watch->shared ? 0 : watch_hide(watch, is_hidden(watch, events));
+	if (rc < 0) {
 		emu_weak_modify(&watch->weak, fd, before);
+		watch->edges = edges;
+	}
 	return rc;
 }
 

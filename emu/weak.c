@@ -25,6 +25,7 @@
 
 /* A number kept free for this purpose; -1 while kcmp() does the work. */
 static int scratch = -1;
+static int filler = -1; /* what is there while it is not in use */
 
 static long compare(pid_t pid, int fd, const struct emu_weak *weak)
 {
@@ -45,7 +46,8 @@ static void no_kcmp(void)
 {
 	if (scratch >= 0)
 		return;
-	scratch = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	filler = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	scratch = filler < 0 ? -1 : fcntl(filler, F_DUPFD_CLOEXEC, 0);
 }
 
 int emu_weak_init(struct emu_weak *weak, int fd, uint32_t events)
@@ -69,7 +71,7 @@ int emu_weak_init(struct emu_weak *weak, int fd, uint32_t events)
 	if (epoll_ctl(weak->epfd, EPOLL_CTL_ADD, weak->tfd, &event) < 0)
 		rc = -errno;
 	if (scratch >= 0)
-		dup3(weak->epfd, scratch, O_CLOEXEC);
+		dup3(filler, scratch, O_CLOEXEC);
 	if (rc < 0)
 		emu_weak_finish(weak);
 	return rc;
@@ -98,7 +100,7 @@ static int control_through(
 	if (epoll_ctl(weak->epfd, op, weak->tfd, event) < 0)
 		rc = -errno;
 	if (scratch >= 0)
-		dup3(weak->epfd, scratch, O_CLOEXEC);
+		dup3(filler, scratch, O_CLOEXEC);
 	return rc;
 }
 
