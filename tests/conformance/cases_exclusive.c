@@ -284,3 +284,22 @@ CASE(x07_order_with_a_shared_one, .level = 4, .covers = "X07 D01",
 	NOW(ep, {EPOLLIN, 1}, {EPOLLIN, 2}, {EPOLLIN, 4});
 	NOW(other, {EPOLLIN, 3});
 }
+
+CASE(x08_shared_where_many_watch, .level = 4, .covers = "X08 A19",
+	.calls = "epoll_ctl epoll_wait write close", .ref = CALLBACK_REF,
+	.breaks = "workers that share a listener with many")
+{
+	int first = ep_new(), second = ep_new(), ev = ev_new(0, 0), i;
+
+	OK(ep_add(first, ev, EPOLLIN | EPOLLET | EPOLLEXCLUSIVE, 1));
+	for (i = 0; i < 300; i++)
+		OK(ep_add(ep_new(), ev, EPOLLIN | EPOLLET, 2));
+	OK(ep_add(second, ev, EPOLLIN | EPOLLET | EPOLLEXCLUSIVE, 3));
+	NONE(second);
+	OK(sys_close(first));
+	for (i = 0; i < 3; i++) {
+		IS(ev_put(ev, 1), 8);
+		NOW(second, {EPOLLIN, 3});
+		NONE(second);
+	}
+}
