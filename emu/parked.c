@@ -55,6 +55,7 @@ int emu_intercept_merge(
 	object->edges = together;
 	emu_edges_wait(together, waiting);
 	emu_edges_wait(&object->own, -waiting);
+	emu_edges_close(&object->own);
 	return 0;
 }
 
