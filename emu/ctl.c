@@ -15,6 +15,7 @@
 #include "arch.h"
 #include "observe.h"
 #include "poll_bits.h"
+#include "proc.h"
 #include "slot.h"
 #include "supervisor.h"
 
@@ -30,6 +31,7 @@ struct ctl {
 	struct emu_object *inner; /* the epoll behind fd, if it is one */
 	struct emu_object *eventfd; /* the eventfd; while observed */
 	bool anon; /* the file may be an epoll or eventfd */
+	bool untyped; /* it is of the kind that only /proc can tell */
 	bool regular;
 };
 
@@ -115,10 +117,20 @@ static int new_watch(
 			return rc;
 		return share(ctl, *watch);
 	}
-	if (rc < 0 || !ctl->anon || !emu_signalfd_is(ctl->copy))
+	if (rc < 0 || !ctl->untyped)
 		return rc;
-	rc = emu_signalfd_attach(
-		ctl->intercept, *watch, ctl->call->thread, ctl->fd);
+	switch (emu_proc_anon(ctl->copy)) {
+	case EMU_ANON_SIGNALFD:
+		rc = emu_signalfd_attach(
+			ctl->intercept, *watch, ctl->call->thread, ctl->fd);
+		break;
+	case EMU_ANON_PIDFD:
+		emu_watch_is_pidfd(*watch);
+		break;
+	case EMU_ANON_OTHER:
+	default:
+		break;
+	}
 	if (rc < 0)
 		emu_watch_destroy(*watch);
 	return rc;
@@ -366,6 +378,7 @@ static void look_at(struct ctl *ctl)
 	if (fstat(ctl->copy, &st) < 0)
 		return;
 	ctl->regular = S_ISREG(st.st_mode);
+	ctl->untyped = (st.st_mode & S_IFMT) == 0;
 	ctl->anon = emu_fdtable_is_anon(table, &st);
 	if (!ctl->anon)
 		return;

@@ -16,6 +16,13 @@
  * while after a call went void before it was received, which may have been
  * anybody's, and after a thread was stopped and continued, where no handler
  * tells.
+ *
+ * A signal that nobody handles can do the same, without a handler to tell: it
+ * is pending only if a thread has it blocked as it comes, and then any other
+ * thread is woken to drop it. SIGCHLD is that signal, in programs of several
+ * threads: posix_spawn(3) blocks all signals, and children end meanwhile. So
+ * while a pidfd is watched an answer goes out only to a thread that is seen
+ * asleep right before; one that is not gets it in a stop, too.
  */
 #include <errno.h>
 #include <sys/ptrace.h>
@@ -28,6 +35,9 @@
 /* How long after a handler, and after a stop. */
 #define HANDLER_NS 20000000u
 #define STOP_NS 100000000u
+
+/* So often in a row a thread that is about to sleep is not seen asleep. */
+#define LOOKS 4
 
 void emu_exact_handler(struct emu_thread *thread)
 {
@@ -47,11 +57,23 @@ void emu_exact_unseen(struct emu_intercept *intercept)
 		intercept->exact_until_ns = until_ns;
 }
 
+/* It may have been woken by a signal already. */
+static bool is_awake(struct emu_thread *thread)
+{
+	for (int i = 0; i < LOOKS; i++) {
+		if (emu_target_asleep(thread))
+			return false;
+	}
+	return true;
+}
+
 bool emu_exact_is_due(
 	struct emu_intercept *intercept, struct emu_thread *thread)
 {
 	uint64_t now_ns;
 
+	if (intercept->watches.pidfds && is_awake(thread))
+		return true;
 	if (!thread->exact_until_ns && !intercept->exact_until_ns)
 		return false;
 	now_ns = emu_loop_now_ns();

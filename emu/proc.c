@@ -7,6 +7,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 ssize_t emu_proc_read(const char *path, char *text, size_t size)
@@ -24,4 +26,21 @@ ssize_t emu_proc_read(const char *path, char *text, size_t size)
 		text[length] = '\0';
 	close(fd);
 	return length;
+}
+
+enum emu_anon emu_proc_anon(int fd)
+{
+	char path[32];
+	char link[32];
+	ssize_t length;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	length = readlink(path, link, sizeof(link) - 1);
+	if (length < 0)
+		return EMU_ANON_OTHER;
+	link[length] = '\0';
+	if (strcmp(link, "anon_inode:[signalfd]") == 0)
+		return EMU_ANON_SIGNALFD;
+	return strcmp(link, "anon_inode:[pidfd]") == 0 ? EMU_ANON_PIDFD
+						       : EMU_ANON_OTHER;
 }

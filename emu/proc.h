@@ -12,4 +12,9 @@
  */
 ssize_t emu_proc_read(const char *path, char *text, size_t size);
 
+enum emu_anon { EMU_ANON_OTHER, EMU_ANON_SIGNALFD, EMU_ANON_PIDFD };
+
+/* What /proc says our descriptor is, for a file that has no type. */
+enum emu_anon emu_proc_anon(int fd);
+
 #endif

@@ -19,7 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "poll_bits.h"
 #include "proc.h"
@@ -48,19 +47,6 @@ static struct emu_thread *caller;
 void emu_signalfd_caller(struct emu_thread *thread)
 {
 	caller = thread;
-}
-
-bool emu_signalfd_is(int fd)
-{
-	static const char name[] = "anon_inode:[signalfd]";
-	char path[32];
-	char link[sizeof(name) + 1];
-	ssize_t length;
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	length = readlink(path, link, sizeof(link));
-	return length == (ssize_t)sizeof(name) - 1 &&
-	       memcmp(link, name, sizeof(name) - 1) == 0;
 }
 
 /* The mask may change (signalfd(2) on the descriptor): look each time. */

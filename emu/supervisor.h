@@ -248,8 +248,6 @@ void emu_pwait_forget(struct emu_thread *thread);
 /* signalfd.c: files that are ready for one thread and not for another. */
 /* From now on files are polled on behalf of this thread. */
 void emu_signalfd_caller(struct emu_thread *thread);
-/* Is our descriptor a signalfd? */
-bool emu_signalfd_is(int fd);
 /*
  * The watch is on a signalfd, which the thread has at `fd`. Errors: -ENOMEM.
  */

@@ -342,6 +342,15 @@ int emu_target_fetch(struct emu_thread *thread, int fd)
 	return copy < 0 ? -errno : copy;
 }
 
+bool emu_target_asleep(struct emu_thread *thread)
+{
+	static const char running[] = "running";
+	char text[256];
+
+	return read_syscall(thread, text, sizeof(text)) > 0 &&
+	       strncmp(text, running, sizeof(running) - 1) != 0;
+}
+
 int emu_target_stack(struct emu_thread *thread, uint64_t *sp)
 {
 	char text[256];

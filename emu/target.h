@@ -102,6 +102,9 @@ int emu_target_stack(struct emu_thread *thread, uint64_t *sp);
 /* The thread's process; 0 when it is gone. */
 pid_t emu_target_process(struct emu_thread *thread);
 
+/* Is the thread, which is in a call, asleep at this moment? */
+bool emu_target_asleep(struct emu_thread *thread);
+
 /* The signals that are pending for the thread, its own and its process's. */
 uint64_t emu_target_pending(const struct emu_thread *thread);
 

@@ -37,6 +37,7 @@ void emu_watches_init(struct emu_watches *set, struct emu_loop *loop)
 {
 	set->loop = loop;
 	set->count = 0;
+	set->pidfds = 0;
 	set->by_handle = NULL;
 	set->room = 0;
 	set->look = 0;
@@ -309,6 +310,7 @@ void emu_watch_destroy(struct emu_watch *watch)
 	if (watch->signalfd)
 		watch->set->free_signalfd(watch);
 	watch->set->count--;
+	watch->set->pidfds -= watch->pidfd;
 	free(watch);
 }
 
@@ -393,6 +395,12 @@ struct emu_watch *emu_watches_find_alike(
 			return watch;
 	}
 	return NULL;
+}
+
+void emu_watch_is_pidfd(struct emu_watch *watch)
+{
+	watch->pidfd = true;
+	watch->set->pidfds++;
 }
 
 struct emu_watch *emu_watches_find_shared(struct emu_watches *set, int fd)

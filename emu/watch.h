@@ -40,6 +40,7 @@ struct emu_watch {
 	uint32_t bits;
 	uint32_t serial; /* among all watches ever */
 	uint64_t eventfd; /* which emulated one it is on, while observed */
+	bool pidfd; /* on a child, as it seems */
 	bool shared; /* serves all EPOLLEXCLUSIVE items of one file */
 	unsigned int users; /* items that use it */
 	struct emu_item *item; /* the one user, unless shared */
@@ -58,6 +59,7 @@ struct emu_watches {
 	/* For observers: a wake-up is about to be served. May be NULL. */
 	void (*stirred)(struct emu_watches *set, const struct emu_watch *watch);
 	size_t count;
+	size_t pidfds; /* of these, watches on pidfds */
 	struct emu_watch **by_handle; /* indexed by the handle's descriptor */
 	size_t room;
 	/*
@@ -110,6 +112,9 @@ int emu_watches_move(
  */
 struct emu_watch *emu_watches_find_alike(
 	struct emu_watches *set, int fd, uint32_t events);
+
+/* The watch is on a pidfd; see exact.c. */
+void emu_watch_is_pidfd(struct emu_watch *watch);
 
 /* The shared watch of the file behind our descriptor `fd`, or NULL. */
 struct emu_watch *emu_watches_find_shared(struct emu_watches *set, int fd);
