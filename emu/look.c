@@ -58,6 +58,6 @@ bool emu_look(struct emu_intercept *intercept, const struct emu_call *call)
 		return false;
 	}
 	stop_and_read(intercept, call);
-	emu_voided_add(intercept, call, EMU_VOID_LOOKED, 0);
+	emu_voided_add(intercept, call, EMU_VOID_UNDECIDED, 0);
 	return true;
 }

@@ -71,28 +71,40 @@ static int finish(const struct emu_parked *parked, int64_t result)
 }
 
 /*
- * A signal came before the mask could be lent. One that the mask blocks came
- * before the call. One that it lets in has ended the call, which sleeps as
- * far as anybody could tell: a handler that runs now blocks more than the mask
- * does.
+ * A signal came before the mask could be lent. Whether the call fails is left
+ * to its handler's frame where the mask lets the signal in: it ended a sleep,
+ * as far as anybody could tell. Without a handler the call comes again and
+ * sleeps on; that thread was traced already, so that a signal that is ignored
+ * was not thrown away but woke it. One that the mask blocks came before the
+ * call.
  */
-static void before_mask(struct emu_parked *parked, uint64_t mask)
+static void before_mask(struct emu_parked *parked, bool let_in)
 {
-	struct emu_thread *thread = parked->call.thread;
-	uint64_t blocked = 0;
+	emu_pwait_forget(parked->call.thread);
+	emu_voided_add(parked->intercept, &parked->call,
+		let_in ? EMU_VOID_UNDECIDED : EMU_VOID_AGAIN, 0);
+	emu_parked_destroy(parked);
+}
+
+/*
+ * Does the mask let in the signal that ended the call? If a handler runs, it
+ * is among those that are blocked now and were not. If none does, the thread
+ * is about to stop for the signal, which its own mask let in.
+ */
+static bool lets_in(
+	const struct emu_thread *thread, uint64_t mask, uint64_t own)
+{
+	uint64_t blocked = own;
 
 	emu_target_status(thread, "SigBlk", &blocked);
-	emu_pwait_forget(thread);
-	emu_voided_add(parked->intercept, &parked->call,
-		blocked & ~mask ? EMU_VOID_WAIT : EMU_VOID_AGAIN, 0);
-	emu_parked_destroy(parked);
+	return blocked & ~own ? blocked & ~own & ~mask : !(mask & ~own);
 }
 
 int emu_pwait_lend(struct emu_parked *parked, uint64_t mask)
 {
 	struct emu_thread *thread = parked->call.thread;
 	struct emu_pwait *pwait;
-	uint64_t own;
+	uint64_t own = 0;
 	bool valid;
 	int status;
 	int rc;
@@ -123,7 +135,7 @@ int emu_pwait_lend(struct emu_parked *parked, uint64_t mask)
 	valid = emu_parked_valid(parked);
 	emu_stop_request(PTRACE_INTERRUPT, thread->tid, 0, NULL);
 	if (!valid) {
-		before_mask(parked, mask);
+		before_mask(parked, lets_in(thread, mask, own));
 		return 1;
 	}
 	if (!emu_stop_wait(thread->tid, &status)) {
@@ -131,8 +143,8 @@ int emu_pwait_lend(struct emu_parked *parked, uint64_t mask)
 		return 1;
 	}
 	if (!emu_stop_is_event(status) || WSTOPSIG(status) != SIGTRAP) {
-		emu_stop_let_go(thread->tid, WSTOPSIG(status));
-		before_mask(parked, UINT64_MAX); /* comes before the call */
+		emu_stop_let_go(thread->tid, emu_stop_signal(status));
+		before_mask(parked, !(mask >> (WSTOPSIG(status) - 1) & 1));
 		return 1;
 	}
 	if (get_mask(thread->tid, &pwait->old_mask) == 0)

@@ -102,7 +102,7 @@ enum emu_void {
 	EMU_VOID_SLEPT, /* it slept in an eventfd: as SA_RESTART says */
 	EMU_VOID_AGAIN, /* it cannot fail with EINTR: it has to run again */
 	EMU_VOID_DONE, /* it took effect: it has to return its result */
-	EMU_VOID_LOOKED, /* its thread was stopped for an observer, look.c */
+	EMU_VOID_UNDECIDED, /* stopped by us: its handler's frame tells */
 };
 
 /* answer.c: answers; count and trace what a call came to. */

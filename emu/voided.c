@@ -138,7 +138,7 @@ void emu_voided_add(struct emu_intercept *intercept,
 	struct emu_thread *thread = call->thread;
 	struct emu_voided **tail = &thread->voided;
 
-	if (why != EMU_VOID_LOOKED)
+	if (why != EMU_VOID_UNDECIDED)
 		observe(intercept, call, why, result);
 	if (!voided)
 		return;
@@ -227,7 +227,7 @@ bool emu_voided_arrival(struct emu_intercept *intercept, struct emu_call *call)
 		return false;
 	why = voided->why;
 	result = voided->result;
-	if (why != EMU_VOID_LOOKED)
+	if (why != EMU_VOID_UNDECIDED)
 		emu_exact_stopped(intercept);
 	emu_observe_again(intercept, call, voided->call.id,
 		why == EMU_VOID_DONE || why == EMU_VOID_WAIT);
@@ -269,7 +269,7 @@ static bool mend(struct emu_sigframe *frame, const struct emu_voided *voided)
 		emu_arch_frame_restart(
 			frame, call->ip, call->nr, call->args[0]);
 		return true;
-	case EMU_VOID_SLEPT: /* so says decide() of what was looked at, too */
+	case EMU_VOID_SLEPT: /* so says decide(), too */
 	default:
 		return false;
 	}
@@ -412,14 +412,14 @@ static bool mend_unseen(struct emu_intercept *intercept,
 }
 
 /*
- * A signal came in the stop for an observer. A call that cannot fail with
- * EINTR runs again; a wait may have been seen asleep, and fails.
+ * A signal came in a stop of ours. A call that cannot fail with EINTR runs
+ * again; a wait may have been seen asleep, and fails.
  */
 static void decide(struct emu_intercept *intercept, struct emu_voided *voided)
 {
 	const struct emu_call *call = &voided->call;
 
-	if (voided->why != EMU_VOID_LOOKED)
+	if (voided->why != EMU_VOID_UNDECIDED)
 		return;
 	if (never_sleeps(call->thread, call->kind, call->args))
 		voided->why = EMU_VOID_AGAIN;
