@@ -90,6 +90,12 @@ int emu_arch_frame_next_call(
 extern const size_t emu_arch_insn_size;
 
 /*
+ * Is a thread that is in a ptrace stop on its way out of this call, which a
+ * signal or the stop has cut off?
+ */
+bool emu_arch_is_cut_off(pid_t tid, const struct emu_call *call);
+
+/*
  * For a thread in a ptrace stop on its way out of a call whose next
  * instruction is at `ip`: ends the call with this result, and does not run it
  * again. A negative errno on failure.

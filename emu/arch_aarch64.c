@@ -155,6 +155,16 @@ static int get_regs(pid_t tid, struct user_regs_struct *regs)
 	return 0;
 }
 
+bool emu_arch_is_cut_off(pid_t tid, const struct emu_call *call)
+{
+	struct user_regs_struct regs;
+
+	/* It points at the call already, to run it again (do_signal()). */
+	return get_regs(tid, &regs) == 0 && regs.pc == call->ip - INSN_SIZE &&
+	       (int)regs.regs[8] == call->nr &&
+	       memcmp(call->args, regs.regs, sizeof(call->args)) == 0;
+}
+
 int emu_arch_set_result(pid_t tid, uint64_t ip, int64_t result)
 {
 	struct user_regs_struct regs;

@@ -18,6 +18,7 @@
 
 #define INSN_SIZE 2
 #define CODE_SIZE 13 /* as much of the code before a call as is looked at */
+#define ERESTARTSYS 512 /* what a call that was cut off has for a result */
 
 /* Offsets in struct ucontext, up to and with uc_sigmask. */
 #define UC_GREGS 40
@@ -182,6 +183,20 @@ int emu_arch_frame_next_call(const struct emu_sigframe *frame, const void *code)
 	const unsigned char *bytes = code;
 
 	return bytes[0] == 0x0f && bytes[1] == 0x05 ? (int)frame->result : -1;
+}
+
+bool emu_arch_is_cut_off(pid_t tid, const struct emu_call *call)
+{
+	struct user_regs_struct regs;
+
+	if (ptrace(PTRACE_GETREGS, tid, NULL, &regs) < 0)
+		return false;
+	return regs.rip == call->ip && (int)regs.orig_rax == call->nr &&
+	       (long long)regs.rax == -ERESTARTSYS &&
+	       memcmp(call->args,
+		       (uint64_t[]){regs.rdi, regs.rsi, regs.rdx, regs.r10,
+			       regs.r8, regs.r9},
+		       sizeof(call->args)) == 0;
 }
 
 int emu_arch_set_result(pid_t tid, uint64_t ip, int64_t result)

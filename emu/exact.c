@@ -94,14 +94,20 @@ int emu_exact_answer(struct emu_intercept *intercept,
 
 	if (call->thread->pwait || emu_stop_seize(call->thread) < 0)
 		return -EPERM;
-	/* From here on a signal stops it before a handler runs. */
+	/*
+	 * From here on a signal stops it before a handler runs, and one that
+	 * is ignored, which would have been thrown away, stops it as well. It
+	 * can have a result in that stop. But where a handler ran before, the
+	 * thread may be anywhere.
+	 */
 	valid = emu_notifier_valid(intercept->listener, call->id);
 	emu_stop_request(PTRACE_INTERRUPT, tid, 0, NULL);
-	if (!valid) /* where it is now it may not stop soon: do not wait */
+	if (!(valid ? emu_stop_wait(tid, &status)
+		    : emu_stop_wait_running(call->thread, &status)))
 		return -ENOENT;
-	if (!emu_stop_wait(tid, &status))
-		return -ENOENT;
-	rc = emu_arch_set_result(tid, call->ip, result);
+	rc = -ENOENT;
+	if (valid || emu_arch_is_cut_off(tid, call))
+		rc = emu_arch_set_result(tid, call->ip, result);
 	emu_stop_let_go(tid, emu_stop_signal(status));
 	return rc < 0 ? -ENOENT : 0;
 }

@@ -6,14 +6,22 @@
 #include "stop.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "guard.h"
+
+/* A thread that is just being woken still looks asleep. */
+#define LOOKS 4
+
+/* So often the processor is yielded before the looks become rarer. */
+#define YIELDS 100
 
 int emu_stop_request(int request, pid_t tid, unsigned long addr, void *data)
 {
@@ -33,6 +41,14 @@ int emu_stop_seize(const struct emu_thread *thread)
 	return rc;
 }
 
+/* The stop that waitid() has told about. */
+static bool take(pid_t tid, const siginfo_t *info, int *status)
+{
+	return (info->si_code == CLD_STOPPED || info->si_code == CLD_TRAPPED) &&
+	       waitpid(tid, status, __WALL | WNOHANG) == tid &&
+	       WIFSTOPPED(*status);
+}
+
 bool emu_stop_wait(pid_t tid, int *status)
 {
 	siginfo_t info;
@@ -44,10 +60,31 @@ bool emu_stop_wait(pid_t tid, int *status)
 					      NULL) == -ESRCH)
 			return false;
 	}
-	if (info.si_code != CLD_STOPPED && info.si_code != CLD_TRAPPED)
-		return false;
-	return waitpid(tid, status, __WALL | WNOHANG) == tid &&
-	       WIFSTOPPED(*status);
+	return take(tid, &info, status);
+}
+
+bool emu_stop_wait_running(struct emu_thread *thread, int *status)
+{
+	static const struct timespec pause = {.tv_nsec = 50000};
+	int asleep = 0;
+
+	for (int i = 0; asleep < LOOKS; i++) {
+		siginfo_t info = {.si_pid = 0};
+
+		/* This first: in the stop it looks asleep. */
+		asleep = emu_target_runs(thread) ? 0 : asleep + 1;
+		if (waitid(P_PID, (id_t)thread->tid, &info,
+			    WSTOPPED | WEXITED | WNOHANG | WNOWAIT | __WALL) <
+			0)
+			return false;
+		if (info.si_pid)
+			return take(thread->tid, &info, status);
+		if (i < YIELDS)
+			sched_yield();
+		else
+			nanosleep(&pause, NULL);
+	}
+	return false;
 }
 
 bool emu_stop_is_event(int status)

@@ -25,6 +25,12 @@ int emu_stop_seize(const struct emu_thread *thread);
  */
 bool emu_stop_wait(pid_t tid, int *status);
 
+/*
+ * The same for a thread that may be anywhere, and may sleep there for as long
+ * as it likes: false when it does.
+ */
+bool emu_stop_wait_running(struct emu_thread *thread, int *status);
+
 /* PTRACE_EVENT_STOP: by PTRACE_INTERRUPT, or by job control. */
 bool emu_stop_is_event(int status);
 

@@ -342,13 +342,27 @@ int emu_target_fetch(struct emu_thread *thread, int fd)
 	return copy < 0 ? -errno : copy;
 }
 
-bool emu_target_asleep(struct emu_thread *thread)
+static bool says_running(const char *text)
 {
 	static const char running[] = "running";
+
+	return strncmp(text, running, sizeof(running) - 1) == 0;
+}
+
+bool emu_target_asleep(struct emu_thread *thread)
+{
 	char text[256];
 
 	return read_syscall(thread, text, sizeof(text)) > 0 &&
-	       strncmp(text, running, sizeof(running) - 1) != 0;
+	       !says_running(text);
+}
+
+bool emu_target_runs(struct emu_thread *thread)
+{
+	char text[256];
+
+	return read_syscall(thread, text, sizeof(text)) > 0 &&
+	       says_running(text);
 }
 
 int emu_target_stack(struct emu_thread *thread, uint64_t *sp)
