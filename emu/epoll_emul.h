@@ -157,11 +157,12 @@ void emu_epoll_observe(struct emu_epoll *epoll,
 	void (*queued)(void *ctx, const struct emu_item *item), void *ctx);
 
 /*
- * The item of the harvested event number `index`, from 0; NULL when there is
- * none. Between a harvest and its commit.
+ * The items of the harvested events, one after the other, between a harvest
+ * and its commit: the one behind `before`, or the first with NULL. The caller
+ * knows how many they are; NULL when nothing is on the list any more.
  */
 const struct emu_item *emu_epoll_harvested(
-	const struct emu_epoll *epoll, int index);
+	const struct emu_epoll *epoll, const struct emu_item *before);
 
 /* Is an edge-triggered item on it (neither one-shot nor exclusive)? */
 bool emu_epoll_edge_available(const struct emu_epoll *epoll);

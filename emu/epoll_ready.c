@@ -203,16 +203,14 @@ void emu_epoll_observe(struct emu_epoll *epoll,
 }
 
 const struct emu_item *emu_epoll_harvested(
-	const struct emu_epoll *epoll, int index)
+	const struct emu_epoll *epoll, const struct emu_item *before)
 {
-	struct emu_list *link;
+	const struct emu_list *link =
+		before ? before->ready.next : epoll->ready.next;
 
-	if (index >= epoll->harvested)
-		return NULL;
-	link = epoll->ready.next;
-	while (index-- > 0)
-		link = link->next;
-	return emu_container_of(link, struct emu_item, ready);
+	return link == &epoll->ready
+		       ? NULL
+		       : emu_container_of(link, struct emu_item, ready);
 }
 
 bool emu_epoll_edge_available(const struct emu_epoll *epoll)

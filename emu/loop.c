@@ -178,7 +178,7 @@ void emu_loop_remove(struct emu_loop *loop, int fd, struct emu_source *source)
 		return;
 	}
 	if (fd >= 0)
-		control(loop, EPOLL_CTL_DEL, fd, 0, source);
+		emu_loop_forget(loop, fd, source);
 	emu_loop_blank(loop, source);
 }
 

@@ -7,7 +7,9 @@
 #define TRACE_CALL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/types.h>
 
 #include "emu/observer.h"
@@ -32,6 +34,14 @@ struct trace_fd {
 	uint64_t count; /* after it, as far as trapped calls tell */
 	char name[TRACE_NAME]; /* "epoll#1", "TCP 127.0.0.1:80→...", "" */
 };
+
+/* Copies no more of the name than there is. */
+static inline void trace_fd_copy(
+	struct trace_fd *to, const struct trace_fd *from)
+{
+	memcpy(to, from,
+		offsetof(struct trace_fd, name) + strlen(from->name) + 1);
+}
 
 /* An event of a wait, with the item that it is about. */
 struct trace_event {

@@ -70,57 +70,51 @@ void trace_add(struct trace_text *text, const char *format, ...)
 	}
 }
 
-static void put_bytes(struct trace_text *text, const char *bytes, size_t size)
+void trace_put_cut(struct trace_text *text, const char *bytes)
 {
 	size_t rest = text->room - text->size - 1;
 
-	if (size > rest) {
-		text->cut = true;
-		size = rest;
-	}
-	memcpy(text->bytes + text->size, bytes, size);
-	text->size += size;
+	text->cut = true;
+	memcpy(text->bytes + text->size, bytes, rest);
+	text->size += rest;
 	text->bytes[text->size] = '\0';
-}
-
-void trace_put(struct trace_text *text, const char *string)
-{
-	put_bytes(text, string, strlen(string));
-}
-
-static void put_digits(struct trace_text *text, uint64_t number,
-	unsigned int base, int width, char fill)
-{
-	char digits[DIGITS];
-	char *first = digits + DIGITS;
-
-	do {
-		*--first = "0123456789abcdef"[number % base];
-		number /= base;
-	} while (number);
-	while (digits + DIGITS - first < width && first > digits)
-		*--first = fill;
-	put_bytes(text, first, (size_t)(digits + DIGITS - first));
 }
 
 void trace_put_wide(
 	struct trace_text *text, uint64_t number, int width, char fill)
 {
-	put_digits(text, number, 10, width, fill);
+	char digits[DIGITS];
+	char *first = digits + DIGITS;
+
+	do {
+		*--first = (char)('0' + number % 10);
+		number /= 10;
+	} while (number);
+	while (digits + DIGITS - first < width && first > digits)
+		*--first = fill;
+	trace_put_bytes(text, first, (size_t)(digits + DIGITS - first));
 }
 
 void trace_put_number(struct trace_text *text, int64_t number)
 {
 	if (number < 0)
-		put_bytes(text, "-", 1);
-	put_digits(text, number < 0 ? -(uint64_t)number : (uint64_t)number, 10,
+		trace_put_bytes(text, "-", 1);
+	trace_put_wide(text, number < 0 ? -(uint64_t)number : (uint64_t)number,
 		0, ' ');
 }
 
 void trace_put_hex(struct trace_text *text, uint64_t number)
 {
-	put_bytes(text, "0x", 2);
-	put_digits(text, number, 16, 0, ' ');
+	char digits[DIGITS];
+	char *first = digits + DIGITS;
+
+	do {
+		*--first = "0123456789abcdef"[number % 16];
+		number /= 16;
+	} while (number);
+	*--first = 'x';
+	*--first = '0';
+	trace_put_bytes(text, first, (size_t)(digits + DIGITS - first));
 }
 
 static void add_bits(

@@ -4,6 +4,7 @@
 #define TRACE_DECODE_H
 
 #include <stdio.h>
+#include <string.h>
 
 #include "trace/call.h"
 
@@ -26,11 +27,31 @@ void trace_add(struct trace_text *text, const char *format, ...)
  * number, a number in hexadecimal with 0x before it, and one of at least
  * `width` digits, filled up with `fill`.
  */
-void trace_put(struct trace_text *text, const char *string);
 void trace_put_number(struct trace_text *text, int64_t number);
 void trace_put_hex(struct trace_text *text, uint64_t number);
 void trace_put_wide(
 	struct trace_text *text, uint64_t number, int width, char fill);
+
+/* As many of the bytes as there is room for, which are not all. */
+void trace_put_cut(struct trace_text *text, const char *bytes);
+
+/* These are inline because most strings are constants of a few bytes. */
+static inline void trace_put_bytes(
+	struct trace_text *text, const char *bytes, size_t size)
+{
+	if (size > text->room - text->size - 1) {
+		trace_put_cut(text, bytes);
+		return;
+	}
+	memcpy(text->bytes + text->size, bytes, size);
+	text->size += size;
+	text->bytes[text->size] = '\0';
+}
+
+static inline void trace_put(struct trace_text *text, const char *string)
+{
+	trace_put_bytes(text, string, strlen(string));
+}
 
 /* "EPOLLIN|EPOLLET", "0"; unknown bits in hexadecimal at the end. */
 void trace_add_events(struct trace_text *text, uint32_t events);

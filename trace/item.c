@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The descriptor in an epoll_ctl(), and the items that come of it.
+ * The descriptor in an epoll_ctl(), the item that comes of it, and the events
+ * that come of the item.
  *
  * To name a descriptor takes several system calls. A change that succeeded is
  * about an item of the epoll, by the kernel's word the very file, and the
@@ -19,11 +20,6 @@ static bool changes_item(const struct emu_call *call)
 	return op == EMU_EPOLL_CTL_MOD || op == EMU_EPOLL_CTL_DEL;
 }
 
-void trace_item_received(struct trace_call *record, const struct emu_call *call)
-{
-	record->item.number = emu_call_int(call, 2);
-}
-
 void trace_item_file(
 	struct trace_call *record, const struct emu_call *call, int fd)
 {
@@ -40,7 +36,7 @@ static void name_changed(const struct trace_known *known,
 		item = trace_known_item(
 			known, call->object->epoll, record->item.number);
 	if (item)
-		record->item = *item;
+		trace_fd_copy(&record->item, item);
 	else
 		trace_name_fd(&record->item, call->thread, record->item.number);
 }
@@ -60,4 +56,22 @@ void trace_item_finished(struct trace_known *known, struct trace_call *record,
 	if (call->object && record->result == 0)
 		trace_known_set_item(known, call->object->epoll, &record->item,
 			!record->has_event);
+}
+
+void trace_item_event(const struct trace_known *known, struct trace_event *to,
+	const struct emu_epoll *epoll, const struct emu_event *event,
+	const struct emu_item *item)
+{
+	struct emu_item_info info = {.fd = -1};
+	const struct trace_fd *fd;
+
+	if (item)
+		emu_item_info(item, &info);
+	fd = trace_known_item(known, epoll, info.fd);
+	to->events = event->events;
+	to->data = event->data;
+	if (fd)
+		trace_fd_copy(&to->fd, fd);
+	else
+		to->fd = (struct trace_fd){.number = info.fd};
 }

@@ -159,7 +159,7 @@ void trace_known_set_item(struct trace_known *known,
 	copy = gone ? NULL : malloc(sizeof(*copy));
 	if (!copy)
 		return;
-	*copy = *item;
+	trace_fd_copy(copy, item);
 	if (emu_table_set(&found->items, key, copy) < 0)
 		free(copy);
 }
@@ -224,7 +224,7 @@ static void file_cause(struct trace_known *known, struct trace_cause *to,
 		trace_name_object(&to->source, EMU_KIND_EVENTFD, cause->eventfd,
 			cause->fd);
 	else if (item)
-		to->source = *item;
+		trace_fd_copy(&to->source, item);
 	else
 		to->source.number = cause->fd;
 }

@@ -33,8 +33,10 @@ void trace_add_fd(struct trace_text *text, const struct trace_fd *fd)
 		return;
 	trace_put(text, "<");
 	trace_put(text, fd->name);
-	if (fd->counted)
-		trace_add(text, " count=%llu", (unsigned long long)fd->count);
+	if (fd->counted) {
+		trace_put(text, " count=");
+		trace_put_wide(text, fd->count, 0, ' ');
+	}
 	trace_put(text, ">");
 }
 

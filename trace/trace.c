@@ -133,7 +133,7 @@ static void received(void *ctx, const struct emu_call *call, uint64_t at_ns)
 	record->start_ns = at_ns;
 	read_timeout(record, call);
 	if (call->kind == EMU_CALL_EPOLL_CTL)
-		trace_item_received(record, call);
+		record->item.number = emu_call_int(call, 2);
 	if (trace_filter_may_show(trace->filter, record))
 		record->stack = trace_looker_take(&trace->looker, thread, call);
 	emu_list_add_tail(&record->link, &thread->open);
@@ -298,29 +298,11 @@ static void object_gone(void *ctx, const struct emu_object *object)
 	trace_known_gone(&trace->known, object);
 }
 
-static void add_event(struct trace *trace, struct trace_call *record,
-	const struct emu_epoll *epoll, const struct emu_event *event)
-{
-	const struct emu_item *item = emu_epoll_harvested(epoll, record->shown);
-	struct trace_event *to = &record->events[record->shown++];
-	struct emu_item_info info = {.fd = -1};
-	const struct trace_fd *fd;
-
-	if (item)
-		emu_item_info(item, &info);
-	fd = trace_known_item(&trace->known, epoll, info.fd);
-	to->events = event->events;
-	to->data = event->data;
-	if (fd)
-		to->fd = *fd;
-	else
-		to->fd = (struct trace_fd){.number = info.fd};
-}
-
 static void end_wait(struct trace *trace, struct trace_call *record,
 	const struct emu_finish *finish)
 {
 	const struct emu_object *object = finish->call->object;
+	const struct emu_item *item = NULL;
 
 	record->left = finish->left;
 	if (!object)
@@ -328,8 +310,12 @@ static void end_wait(struct trace *trace, struct trace_call *record,
 	tell_queued(trace, object->epoll, finish->left, finish->at_ns);
 	for (int i = 0; finish->events && i < finish->result &&
 			record->shown < TRACE_EVENTS;
-		i++)
-		add_event(trace, record, object->epoll, &finish->events[i]);
+		i++) {
+		item = emu_epoll_harvested(object->epoll, item);
+		trace_item_event(&trace->known,
+			&record->events[record->shown++], object->epoll,
+			&finish->events[i], item);
+	}
 }
 
 static void emit(struct trace *trace, struct trace_call *record)
