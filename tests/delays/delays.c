@@ -132,6 +132,25 @@ EXPORT long ptrace(enum __ptrace_request request, ...)
 	return rc;
 }
 
+/* pidfd_getfd(2), kcmp(2), pidfd_open(2) and others without a wrapper. */
+EXPORT long syscall(long nr, ...)
+{
+	NEXT(syscall);
+	long words[6];
+	va_list args;
+	long rc;
+
+	va_start(args, nr);
+	for (int i = 0; i < 6; i++)
+		words[i] = va_arg(args, long);
+	va_end(args);
+	delay();
+	rc = next(
+		nr, words[0], words[1], words[2], words[3], words[4], words[5]);
+	delay();
+	return rc;
+}
+
 EXPORT int waitid(idtype_t type, id_t id, siginfo_t *info, int options)
 {
 	NEXT(waitid);
