@@ -12,6 +12,15 @@ configured_with() {
 		[ "$(cat "$1/epemu-options" 2>/dev/null)" = "$2" ]
 }
 
+# The C++ compiler that belongs to a C compiler. Named, since meson would put
+# sccache before one that it finds itself, and that leaves a server running.
+cxx_of() {
+	case $1 in
+	clang) echo clang++ ;;
+	*) echo g++ ;;
+	esac
+}
+
 # configure NAME COMPILER OPTION...: COMPILER "-" leaves it to meson.
 configure() {
 	local directory compiler=$2
@@ -22,7 +31,8 @@ configure() {
 	if [ "$compiler" = - ]; then
 		meson setup "$directory" "$EPEMU_ROOT" "$@"
 	else
-		CC=$compiler meson setup "$directory" "$EPEMU_ROOT" "$@"
+		CC=$compiler CXX=$(cxx_of "$compiler") \
+			meson setup "$directory" "$EPEMU_ROOT" "$@"
 	fi || return 1
 	printf '%s\n' "$compiler $*" >"$directory/epemu-options"
 }
