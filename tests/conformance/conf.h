@@ -246,8 +246,7 @@ struct waiter {
 struct waiter *waiter_start(enum waiter_kind kind, int epfd, int max,
 	int timeout, const uint64_t *mask);
 #define WAITER(ep) waiter_start(BY_PROCESS, ep, 16, -1, NULL)
-/* Returns when n waiters of this case have returned, in all. */
-void waiters_returned(unsigned n);
+/* How many waiters of this case have returned so far. */
 unsigned waiters_count(void);
 void waiter_still(struct waiter *w);
 void waiter_is(struct waiter *w, long ret);

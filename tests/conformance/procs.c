@@ -205,6 +205,7 @@ static void waiter_run(void *arg)
 {
 	struct waiter *w = arg;
 	uint64_t start = now_ns();
+	uint32_t place;
 
 	if (w->mask)
 		w->ret = sys_epoll_pwait(
@@ -213,9 +214,9 @@ static void waiter_run(void *arg)
 		w->ret = sys_epoll_wait(w->epfd, w->ev, w->max, w->timeout);
 	w->took_ns = now_ns() - start;
 	w->mask_after = sig_mask();
-	w->place =
-		__atomic_add_fetch(&conf_shared->returned, 1, __ATOMIC_SEQ_CST);
-	wake_all(&conf_shared->returned);
+	place = __atomic_add_fetch(&conf_shared->returned, 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&w->place, place, __ATOMIC_SEQ_CST);
+	wake_all(&w->place);
 }
 
 struct waiter *waiter_start(enum waiter_kind kind, int epfd, int max,
@@ -237,11 +238,6 @@ struct waiter *waiter_start(enum waiter_kind kind, int epfd, int max,
 	return w;
 }
 
-void waiters_returned(unsigned n)
-{
-	wait_at_least(&conf_shared->returned, n);
-}
-
 unsigned waiters_count(void)
 {
 	return __atomic_load_n(&conf_shared->returned, __ATOMIC_SEQ_CST);
@@ -254,14 +250,7 @@ void waiter_still(struct waiter *w)
 
 void waiter_is(struct waiter *w, long ret)
 {
-	uint32_t seen;
-
-	while (!__atomic_load_n(&w->place, __ATOMIC_SEQ_CST)) {
-		seen = waiters_count();
-		if (__atomic_load_n(&w->place, __ATOMIC_SEQ_CST))
-			break;
-		wait_at_least(&conf_shared->returned, seen + 1);
-	}
+	wait_at_least(&w->place, 1);
 	conf_is(w->ret, ret);
 }
 
