@@ -256,12 +256,13 @@ class Window(Terminal):
 
     def test_resize(self):
         script = ("import os, signal\n"
-                  "signal.signal(signal.SIGWINCH, lambda *_: os.write(\n"
-                  "    1, b'%d %d\\n' % os.get_terminal_size()[::-1]))\n"
+                  "signal.pthread_sigmask(signal.SIG_BLOCK,\n"
+                  "                       [signal.SIGWINCH])\n"
                   "signal.signal(signal.SIGINT, signal.SIG_DFL)\n"
                   "os.write(1, b'ready\\n')\n"
-                  "while True:\n"
-                  "    signal.pause()\n")
+                  "while signal.sigwait([signal.SIGWINCH]):\n"
+                  "    os.write(1, b'%d %d\\n' %\n"
+                  "             os.get_terminal_size()[::-1])\n")
         with open(os.path.join(self.folder, "program"), "w",
                   encoding="ascii") as file:
             file.write(script)

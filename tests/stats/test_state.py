@@ -39,6 +39,14 @@ print("ready", flush=True)
 print(epoll.fileno(), pipe, number(pipe), event, pair[0].fileno(),
       number(pair[0].fileno()), inner.fileno(), once, full, number(full),
       *[pair[0] for pair in pipes], flush=True)
+if "usr1" in sys.argv:
+    import signal
+    # A handler of Python's runs only once the main thread's read has ended.
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+    def catch():
+        while signal.sigwait([signal.SIGUSR1]):
+            os.write(1, b"caught\\n")
+    threading.Thread(target=catch, daemon=True).start()
 def wait():
     ctypes.CDLL(None).prctl(15, b"a\\nwaiter", 0, 0, 0)
     epoll.poll(600)
@@ -47,9 +55,6 @@ blocked = os.eventfd(0)
 def read():
     os.read(blocked, 8)
 threading.Thread(target=read, daemon=True).start()
-if "usr1" in sys.argv:
-    import signal
-    signal.signal(signal.SIGUSR1, lambda *_: os.write(1, b"caught\\n"))
 for line in sys.stdin:
     print(len(inner.poll(0)), flush=True)
 os._exit(0)
