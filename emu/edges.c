@@ -95,6 +95,7 @@ void emu_edges_note_due(struct emu_edges *edges)
 
 int emu_edges_open(struct emu_edges *edges, struct emu_loop *loop)
 {
+	static uint64_t serial;
 	int rc = 0;
 
 	if (edges->loop)
@@ -103,6 +104,7 @@ int emu_edges_open(struct emu_edges *edges, struct emu_loop *loop)
 	if (edges->epfd < 0)
 		return -errno;
 	edges->loop = loop;
+	edges->serial = ++serial;
 	edges->source.last = true; /* not served in its turn */
 	edges->alarm.ready = alarm_rung;
 	emu_list_init(&edges->changed);
@@ -163,6 +165,16 @@ void emu_edges_drain(struct emu_edges *edges)
 	} else if (edges->quiet < QUIET && ++edges->quiet == QUIET) {
 		review(edges);
 	}
+}
+
+uint64_t emu_edges_turn(const struct emu_edges *edges)
+{
+	return edges->loop->turn;
+}
+
+bool emu_edges_drained_since(const struct emu_edges *edges, uint64_t turn)
+{
+	return turn < edges->loop->turn && edges->known == edges->loop->turn;
 }
 
 void emu_edges_drain_all(struct emu_loop *loop)

@@ -17,6 +17,7 @@
 struct emu_edges {
 	struct emu_loop *loop; /* NULL: not opened */
 	int epfd; /* the sources that name this part are in it */
+	uint64_t serial; /* among all parts that were ever opened */
 	struct emu_list link; /* on the loop's list of all */
 	struct emu_list changed; /* on its list of those to tell `whole` of */
 	struct emu_list due; /* on its list of those that have some now */
@@ -51,6 +52,13 @@ void emu_edges_wait(struct emu_edges *edges, int change);
  * call that is about to look at what the edges are about.
  */
 void emu_edges_drain(struct emu_edges *edges);
+
+/*
+ * The turn now, and: has all that the part had at the end of an earlier turn
+ * been served?
+ */
+uint64_t emu_edges_turn(const struct emu_edges *edges);
+bool emu_edges_drained_since(const struct emu_edges *edges, uint64_t turn);
 
 /*
  * Moves a source from its part to another; `fd` and `events` as it is there.

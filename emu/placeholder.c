@@ -234,6 +234,7 @@ static int show(struct emu_object *object, struct emu_watch *watch, int fd,
 		return rc;
 	event.events = EPOLLIN | (events & EMU_EPOLLET);
 	event.data.u64 = events & EMU_EPOLLET ? emu_watch_tag(watch) : 0;
+	watch->listed = true;
 	return put_entry(object, watch->weak.epfd, &event);
 }
 

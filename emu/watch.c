@@ -33,6 +33,9 @@
 /* Wake-ups without news before the watch is disarmed. */
 #define PATIENCE 2
 
+/* Whether such an item is due only the engine knows. */
+#define HIDDEN (EMU_EPOLLONESHOT | EMU_EPOLLEXCLUSIVE)
+
 void emu_watches_init(struct emu_watches *set, struct emu_loop *loop)
 {
 	set->loop = loop;
@@ -43,6 +46,7 @@ void emu_watches_init(struct emu_watches *set, struct emu_loop *loop)
 	set->look = 0;
 	set->looks = 0;
 	set->complete = NULL;
+	set->spares.count = 0;
 	set->edges = (struct emu_edges){0};
 	emu_list_init(&set->all);
 	emu_list_init(&set->shared);
@@ -163,14 +167,13 @@ static uint32_t host_mask(uint32_t events)
 }
 
 /*
- * Whether a one-shot or exclusive item is due only the engine knows, and who
- * polls the placeholder goes by that: such a wake-up has to be served also
- * while no thread waits. The alarm rings for it then.
+ * Who polls the placeholder goes by what the engine knows: such a wake-up has
+ * to be served also while no thread waits. The alarm rings for it then.
  */
 static bool is_hidden(const struct emu_watch *watch, uint32_t events)
 {
-	return !watch->source.forgets && /* that ends the sleep anyway */
-	       events & (EMU_EPOLLONESHOT | EMU_EPOLLEXCLUSIVE);
+	/* What forgets ends the sleep anyway. */
+	return !watch->source.forgets && events & HIDDEN;
 }
 
 /* Registers the handle in the loop. */
@@ -259,14 +262,16 @@ struct emu_watch *emu_watches_find(const struct emu_watches *set, uint64_t tag)
 
 void emu_watches_finish(struct emu_watches *set)
 {
+	emu_spares_finish(&set->spares);
 	emu_edges_close(&set->edges);
 	free(set->by_handle);
 	set->by_handle = NULL;
 	set->room = 0;
 }
 
-int emu_watch_create(struct emu_watches *set, struct emu_edges *edges, int fd,
-	uint32_t events, bool shared, bool forgets, struct emu_watch **watch)
+/* With a handle of its own, registered in the loop. */
+static int watch_new(struct emu_watches *set, struct emu_edges *edges, int fd,
+	uint32_t events, bool forgets, struct emu_watch **watch)
 {
 	struct emu_watch *new = calloc(1, sizeof(*new));
 	int rc;
@@ -281,20 +286,46 @@ int emu_watch_create(struct emu_watches *set, struct emu_edges *edges, int fd,
 	new->set = set;
 	new->source.ready = watch_ready;
 	new->source.edges = edges;
-	new->edges = events &EMU_EPOLLET;
-	new->shared = shared;
 	new->source.forgets = forgets;
-	emu_file_init(&new->file, &watch_ops);
-	rc = emu_edges_open(new->source.edges, set->loop);
+	rc = emu_edges_open(edges, set->loop);
 	if (rc == 0)
 		rc = watch_attach(new, is_hidden(new, events));
-	if (rc == 0)
-		rc = enter(set, new);
 	if (rc < 0) {
 		emu_weak_finish(&new->weak);
 		free(new);
 		return rc;
 	}
+	*watch = new;
+	return 0;
+}
+
+int emu_watch_create(struct emu_watches *set, struct emu_edges *edges, int fd,
+	uint32_t events, bool shared, bool forgets, struct emu_watch **watch)
+{
+	struct emu_watch *new = NULL;
+	int rc;
+
+	if (!forgets && !(events & HIDDEN))
+		new = emu_spare_take(
+			&set->spares, edges, fd, host_mask(events));
+	if (new) {
+		new->armed = true;
+		new->fresh = true;
+	} else {
+		rc = watch_new(set, edges, fd, events, forgets, &new);
+		if (rc < 0)
+			return rc;
+	}
+	new->set = set;
+	rc = enter(set, new);
+	if (rc < 0) {
+		emu_weak_finish(&new->weak);
+		free(new);
+		return rc;
+	}
+	new->edges = events &EMU_EPOLLET;
+	new->shared = shared;
+	emu_file_init(&new->file, &watch_ops);
 	emu_list_add_tail(&new->link, shared ? &set->shared : &set->all);
 	set->count++;
 	*watch = new;
@@ -303,14 +334,18 @@ int emu_watch_create(struct emu_watches *set, struct emu_edges *edges, int fd,
 
 void emu_watch_destroy(struct emu_watch *watch)
 {
-	emu_loop_remove(watch->set->loop, -1, &watch->source);
-	watch->set->by_handle[watch->weak.epfd] = NULL;
-	emu_weak_finish(&watch->weak);
+	struct emu_watches *set = watch->set;
+
+	emu_loop_remove(set->loop, -1, &watch->source);
+	set->by_handle[watch->weak.epfd] = NULL;
 	emu_list_remove(&watch->link);
+	set->count--;
+	set->pidfds -= watch->pidfd;
 	if (watch->signalfd)
-		watch->set->free_signalfd(watch);
-	watch->set->count--;
-	watch->set->pidfds -= watch->pidfd;
+		set->free_signalfd(watch);
+	else if (emu_spare_keep(&set->spares, watch))
+		return;
+	emu_weak_finish(&watch->weak);
 	free(watch);
 }
 
@@ -323,6 +358,7 @@ void emu_watch_put(struct emu_watch *watch)
 void emu_watch_release(struct emu_watch *watch)
 {
 	emu_file_release(&watch->file);
+	watch->weak.tfd = -1; /* the host took it out */
 	emu_watch_destroy(watch);
 }
 

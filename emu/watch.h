@@ -10,6 +10,7 @@
 
 #include "edges.h"
 #include "file.h"
+#include "spare.h"
 #include "weak.h"
 
 struct emu_object;
@@ -41,6 +42,7 @@ struct emu_watch {
 	uint32_t serial; /* among all watches ever */
 	uint64_t eventfd; /* which emulated one it is on, while observed */
 	bool pidfd; /* on a child, as it seems */
+	bool listed; /* the handle was put into a ready set */
 	bool shared; /* serves all EPOLLEXCLUSIVE items of one file */
 	unsigned int users; /* items that use it */
 	struct emu_item *item; /* the one user, unless shared */
@@ -62,6 +64,7 @@ struct emu_watches {
 	size_t pidfds; /* of these, watches on pidfds */
 	struct emu_watch **by_handle; /* indexed by the handle's descriptor */
 	size_t room;
+	struct emu_spares spares;
 	/*
 	 * While events are taken from an object's ready list: the number of
 	 * the look at its ready set, 0 at other times. `complete`: the object,

@@ -53,11 +53,9 @@ static void no_kcmp(void)
 int emu_weak_init(struct emu_weak *weak, int fd, uint32_t events)
 {
 	static bool probed;
-	struct epoll_event event = {.events = events};
-	int rc = 0;
+	int rc;
 
 	weak->tfd = fd;
-	weak->events = events;
 	weak->epfd = epoll_create1(EPOLL_CLOEXEC);
 	if (weak->epfd < 0)
 		return -errno;
@@ -66,14 +64,25 @@ int emu_weak_init(struct emu_weak *weak, int fd, uint32_t events)
 		if (compare(0, weak->epfd, weak) < 0 && errno == ENOSYS)
 			no_kcmp();
 	}
-	if (scratch >= 0)
-		weak->tfd = dup3(fd, scratch, O_CLOEXEC);
-	if (epoll_ctl(weak->epfd, EPOLL_CTL_ADD, weak->tfd, &event) < 0)
-		rc = -errno;
-	if (scratch >= 0)
-		dup3(filler, scratch, O_CLOEXEC);
+	rc = emu_weak_fill(weak, fd, events);
 	if (rc < 0)
 		emu_weak_finish(weak);
+	return rc;
+}
+
+int emu_weak_fill(struct emu_weak *weak, int fd, uint32_t events)
+{
+	struct epoll_event event = {.events = events};
+	int rc = 0;
+
+	weak->tfd = scratch >= 0 ? dup3(fd, scratch, O_CLOEXEC) : fd;
+	weak->events = events;
+	if (epoll_ctl(weak->epfd, EPOLL_CTL_ADD, weak->tfd, &event) < 0) {
+		rc = -errno;
+		weak->tfd = -1;
+	}
+	if (scratch >= 0)
+		dup3(filler, scratch, O_CLOEXEC);
 	return rc;
 }
 
@@ -116,7 +125,11 @@ int emu_weak_modify(struct emu_weak *weak, int fd, uint32_t events)
 
 int emu_weak_remove(struct emu_weak *weak, int fd)
 {
-	return control_through(weak, EPOLL_CTL_DEL, fd, NULL);
+	int rc = control_through(weak, EPOLL_CTL_DEL, fd, NULL);
+
+	if (rc == 0)
+		weak->tfd = -1;
+	return rc;
 }
 
 /* emu_weak_is_own() for a host without kcmp(). */

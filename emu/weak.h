@@ -14,7 +14,7 @@
 
 struct emu_weak {
 	int epfd; /* the tiny epoll instance, or -1 */
-	int tfd; /* the number under which it has the file */
+	int tfd; /* the number under which it has the file; -1: it has none */
 	uint32_t events; /* what it is polled for */
 };
 
@@ -36,9 +36,12 @@ int emu_weak_modify(struct emu_weak *weak, int fd, uint32_t events);
 
 /*
  * Lets go of the file, if it is the one behind `fd` (see above); the handle
- * can only be finished then. -ENOENT: it is another.
+ * can only be filled or finished then. -ENOENT: it is another.
  */
 int emu_weak_remove(struct emu_weak *weak, int fd);
+
+/* Puts a file into a handle that let go of one. As emu_weak_init(). */
+int emu_weak_fill(struct emu_weak *weak, int fd, uint32_t events);
 
 /*
  * Is the thread's descriptor `fd` this very file? 1 yes, 0 no; -EBADF when

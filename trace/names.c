@@ -3,8 +3,8 @@
  * What a descriptor of a program is, in a few words.
  *
  * A copy of the descriptor is fetched, asked and closed at once. Sockets are
- * asked for their addresses; all else is what /proc says of it. The arrow of
- * a connection goes from our end to the peer's.
+ * asked for their addresses, pipes for their number; all else is what /proc
+ * says of it. The arrow of a connection goes from our end to the peer's.
  */
 #include "trace/names.h"
 
@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -95,6 +96,34 @@ static void clean(char *name)
 	}
 }
 
+/* Is it a pipe without a name in a file system? */
+static bool is_pipe(const struct stat *st)
+{
+	static dev_t device; /* that of all such pipes */
+	struct stat own;
+	int ends[2];
+
+	if (!S_ISFIFO(st->st_mode))
+		return false;
+	if (!device && pipe2(ends, O_CLOEXEC) == 0) {
+		if (fstat(ends[0], &own) == 0)
+			device = own.st_dev;
+		close(ends[0]);
+		close(ends[1]);
+	}
+	return device && st->st_dev == device;
+}
+
+/* As /proc has it, which takes longer to say so. */
+static void name_pipe(char *name, int copy, const struct stat *st)
+{
+	int mode = fcntl(copy, F_GETFL) & O_ACCMODE;
+
+	snprintf(name, TRACE_NAME, "pipe:[%llu] %s",
+		(unsigned long long)st->st_ino,
+		mode == O_RDONLY ? "read" : "write");
+}
+
 static void name_file(char *name, int copy)
 {
 	static const char anon[] = "anon_inode:";
@@ -102,7 +131,6 @@ static void name_file(char *name, int copy)
 	char link[TRACE_NAME - 8];
 	const char *text = link;
 	ssize_t length;
-	int mode;
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", copy);
 	length = readlink(path, link, sizeof(link) - 1);
@@ -111,17 +139,18 @@ static void name_file(char *name, int copy)
 	link[length] = '\0';
 	if (strncmp(link, anon, sizeof(anon) - 1) == 0)
 		text += sizeof(anon) - 1;
-	mode = fcntl(copy, F_GETFL) & O_ACCMODE;
-	snprintf(name, TRACE_NAME, "%s%s", text,
-		strncmp(link, "pipe:", 5) != 0 ? ""
-		: mode == O_RDONLY	       ? " read"
-					       : " write");
+	snprintf(name, TRACE_NAME, "%s", text);
 }
 
 void trace_name_copy(struct trace_fd *fd, int copy, int number)
 {
+	struct stat st = {.st_mode = 0};
+
 	*fd = (struct trace_fd){.number = number, .kind = TRACE_FD_OTHER};
-	if (!name_socket(fd->name, copy))
+	fstat(copy, &st);
+	if (is_pipe(&st))
+		name_pipe(fd->name, copy, &st);
+	else if (!S_ISSOCK(st.st_mode) || !name_socket(fd->name, copy))
 		name_file(fd->name, copy);
 	clean(fd->name);
 }

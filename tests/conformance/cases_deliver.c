@@ -46,6 +46,35 @@ CASE(d01_second_wakeup_keeps_place, .level = 2, .covers = "D01 D03",
 	}
 }
 
+CASE(d01_place_is_not_inherited, .level = 2, .covers = "D01 A20",
+	.faults = "lifo-ready", .calls = "epoll_ctl close write epoll_wait",
+	.ref = "fs/eventpoll.c: ep_remove, ep_insert",
+	.breaks = "servers whose connections come and go")
+{
+	int ep = ep_new(), p[5][2], i;
+
+	for (i = 0; i < 5; i++)
+		pipe_new(p[i], 0);
+	for (i = 0; i < 3; i++) {
+		OK(ep_add(ep, p[i][0], EPOLLIN, (uint64_t)i));
+		IS(put(p[i][1], 1), 1);
+	}
+	OK(ep_del(ep, p[0][0]));
+	OK(sys_close(p[1][0]));
+	OK(ep_add(ep, p[3][0], EPOLLIN | EPOLLET, 3));
+	OK(ep_add(ep, p[4][0], EPOLLIN, 4));
+	IS(put(p[4][1], 1), 1);
+	OK(ep_add(ep, p[0][0], EPOLLIN, 5));
+	IS(put(p[3][1], 1), 1);
+	NOW(ep, {EPOLLIN, 2}, {EPOLLIN, 4}, {EPOLLIN, 5}, {EPOLLIN, 3});
+	IS(put(p[0][1], 1), 1);
+	NOW(ep, {EPOLLIN, 2}, {EPOLLIN, 4}, {EPOLLIN, 5});
+	IS(put(p[3][1], 1), 1);
+	OK(ep_del(ep, p[3][0]));
+	OK(ep_add(ep, p[1][1], EPOLLIN, 6));
+	NOW(ep, {EPOLLIN, 2}, {EPOLLIN, 4}, {EPOLLIN, 5}, {EPOLLERR, 6});
+}
+
 CASE(d02_stale_items_are_dropped, .level = 2, .covers = "D02",
 	.faults = "stale-ready", .calls = "write read epoll_wait",
 	.ref = SEND_REF ": ep_item_poll", .breaks = "spins on '1 ready'")
