@@ -3,7 +3,7 @@
 
 import subprocess
 
-from columns import EPEMU, FLOOR, STRACE_BPF, TRACE
+from columns import EPEMU, FLOOR, NATIVE, STRACE_BPF, TRACE
 from programs import run_json
 from rows import Row, Target, against
 
@@ -26,6 +26,10 @@ class CallRow(Row):
             "strace --seccomp-bpf / epemu --trace ≥ 5",
             lambda results: results[name].ratio(STRACE_BPF, TRACE), 5,
             False))
+        self.targets.append(Target(
+            "added by --trace / added by strace ≤ 0.2",
+            lambda results: results[name].share(
+                (TRACE, EPEMU), (STRACE_BPF, NATIVE)), 0.2, True))
 
     def measure(self, bench, column):
         prefix = bench.columns.prefix(column, calls=self.traced)

@@ -52,6 +52,14 @@ class Result:
         """The median of those."""
         return self.ratios(column, reference).median
 
+    def share(self, one, other):
+        """What one pair of columns differs by, as a part of what the other
+        does: the median of the repetitions."""
+        (more, less), (most, least) = (
+            [self.values[column] for column in pair] for pair in (one, other))
+        return statistics.median(
+            (a - b) / (c - d) for a, b, c, d in zip(more, less, most, least))
+
     def as_json(self, targets):
         """For the JSON file."""
         return {

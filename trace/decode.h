@@ -23,9 +23,9 @@ void trace_add(struct trace_text *text, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /*
- * The same for what most of a line is made of, without a format: a string, a
- * number, a number in hexadecimal with 0x before it, and one of at least
- * `width` digits, filled up with `fill`.
+ * The same for what most of a line is made of, without a format: a number, one
+ * in hexadecimal with 0x before it, and one of at least `width` digits, filled
+ * up with `fill`. For strings see below.
  */
 void trace_put_number(struct trace_text *text, int64_t number);
 void trace_put_hex(struct trace_text *text, uint64_t number);
