@@ -99,9 +99,11 @@ void emu_call_epoll_create(
 		return;
 	}
 	user = user_of(intercept, call->thread);
-	rc = user ? emu_placeholder_epoll(
-			    user, &intercept->unsettled, &object, &fd)
-		  : -ENOMEM;
+	do
+		rc = user ? emu_placeholder_epoll(
+				    user, &intercept->unsettled, &object, &fd)
+			  : -ENOMEM;
+	while (rc == -EMFILE && emu_spares_drop(&intercept->watches.spares));
 	if (rc < 0) {
 		emu_answer_plain(intercept, call, host_error(intercept, rc));
 		return;
@@ -122,8 +124,10 @@ void emu_call_eventfd(struct emu_intercept *intercept, struct emu_call *call)
 		emu_answer_plain(intercept, call, -EINVAL);
 		return;
 	}
-	rc = emu_placeholder_eventfd(
-		(uint32_t)call->args[0], flags, &object, &fd);
+	do
+		rc = emu_placeholder_eventfd(
+			(uint32_t)call->args[0], flags, &object, &fd);
+	while (rc == -EMFILE && emu_spares_drop(&intercept->watches.spares));
 	if (rc < 0)
 		emu_answer_plain(intercept, call, host_error(intercept, rc));
 	else

@@ -81,8 +81,11 @@ struct emu_watch *emu_spare_take(struct emu_spares *spares,
 	return watch;
 }
 
-void emu_spares_finish(struct emu_spares *spares)
+bool emu_spares_drop(struct emu_spares *spares)
 {
+	bool some = spares->count > 0;
+
 	while (spares->count > 0)
 		discard(pull(spares, 0));
+	return some;
 }

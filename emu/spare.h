@@ -42,6 +42,10 @@ bool emu_spare_keep(struct emu_spares *spares, struct emu_watch *watch);
 struct emu_watch *emu_spare_take(struct emu_spares *spares,
 	const struct emu_edges *edges, int fd, uint32_t events);
 
-void emu_spares_finish(struct emu_spares *spares);
+/*
+ * Closes all: at the end, and when there are no descriptors left. False: there
+ * were none.
+ */
+bool emu_spares_drop(struct emu_spares *spares);
 
 #endif

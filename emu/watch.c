@@ -262,7 +262,7 @@ struct emu_watch *emu_watches_find(const struct emu_watches *set, uint64_t tag)
 
 void emu_watches_finish(struct emu_watches *set)
 {
-	emu_spares_finish(&set->spares);
+	emu_spares_drop(&set->spares);
 	emu_edges_close(&set->edges);
 	free(set->by_handle);
 	set->by_handle = NULL;
@@ -312,7 +312,9 @@ int emu_watch_create(struct emu_watches *set, struct emu_edges *edges, int fd,
 		new->armed = true;
 		new->fresh = true;
 	} else {
-		rc = watch_new(set, edges, fd, events, forgets, &new);
+		do
+			rc = watch_new(set, edges, fd, events, forgets, &new);
+		while (rc == -EMFILE && emu_spares_drop(&set->spares));
 		if (rc < 0)
 			return rc;
 	}

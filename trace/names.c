@@ -10,11 +10,13 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -96,22 +98,13 @@ static void clean(char *name)
 	}
 }
 
-/* Is it a pipe without a name in a file system? */
-static bool is_pipe(const struct stat *st)
+/* Is it a pipe, and not one with a name in a file system? */
+static bool is_pipe(int copy, const struct stat *st)
 {
-	static dev_t device; /* that of all such pipes */
-	struct stat own;
-	int ends[2];
+	struct statfs system;
 
-	if (!S_ISFIFO(st->st_mode))
-		return false;
-	if (!device && pipe2(ends, O_CLOEXEC) == 0) {
-		if (fstat(ends[0], &own) == 0)
-			device = own.st_dev;
-		close(ends[0]);
-		close(ends[1]);
-	}
-	return device && st->st_dev == device;
+	return S_ISFIFO(st->st_mode) && fstatfs(copy, &system) == 0 &&
+	       system.f_type == PIPEFS_MAGIC;
 }
 
 /* As /proc has it, which takes longer to say so. */
@@ -148,7 +141,7 @@ void trace_name_copy(struct trace_fd *fd, int copy, int number)
 
 	*fd = (struct trace_fd){.number = number, .kind = TRACE_FD_OTHER};
 	fstat(copy, &st);
-	if (is_pipe(&st))
+	if (is_pipe(copy, &st))
 		name_pipe(fd->name, copy, &st);
 	else if (!S_ISSOCK(st.st_mode) || !name_socket(fd->name, copy))
 		name_file(fd->name, copy);
