@@ -6,10 +6,12 @@
  * An answer is a transaction: the kernel may have voided the call meanwhile,
  * for a signal or because the thread died, and says so only when the answer
  * is sent. Nothing reached the program then. What that means depends on the
- * call; see enum emu_void.
+ * call; see enum emu_void. A call that is served in a stop of its thread is
+ * answered by the thread's registers.
  */
 #include <errno.h>
 
+#include "arch.h"
 #include "notifier.h"
 #include "observe.h"
 #include "supervisor.h"
@@ -35,27 +37,18 @@ void emu_answer_count(struct emu_intercept *intercept,
 int emu_answer(struct emu_intercept *intercept, const struct emu_call *call,
 	int64_t result)
 {
-	int rc = emu_notifier_answer(intercept->listener, call->id, result);
+	int rc;
 
+	if (call->stopped)
+		rc = emu_arch_set_result(call->thread->tid, call->ip, result);
+	else
+		rc = emu_notifier_answer(intercept->listener, call->id, result);
 	if (rc < 0)
 		return -ENOENT;
-	emu_voided_note_answer(intercept, call, result);
+	if (!call->stopped)
+		emu_voided_note_answer(intercept, call, result);
 	emu_answer_count(intercept, call, result);
 	return 0;
-}
-
-int emu_answer_exactly(struct emu_intercept *intercept,
-	const struct emu_call *call, int64_t result)
-{
-	int rc = -EPERM;
-
-	if (result >= 0 && emu_exact_is_due(intercept, call->thread))
-		rc = emu_exact_answer(intercept, call, result);
-	if (rc == -EPERM)
-		return emu_answer(intercept, call, result);
-	if (rc == 0)
-		emu_answer_count(intercept, call, result);
-	return rc;
 }
 
 void emu_answer_plain(struct emu_intercept *intercept,
@@ -68,14 +61,16 @@ void emu_answer_plain(struct emu_intercept *intercept,
 void emu_answer_done(struct emu_intercept *intercept,
 	const struct emu_call *call, int64_t result)
 {
-	if (emu_answer_exactly(intercept, call, result) < 0)
+	if (emu_answer(intercept, call, result) < 0)
 		emu_voided_add(intercept, call, EMU_VOID_DONE, result);
 }
 
 void emu_answer_continue(
 	struct emu_intercept *intercept, const struct emu_call *call)
 {
-	if (emu_notifier_continue(intercept->listener, call->id) < 0)
+	if (call->stopped) /* the thread makes it again */
+		emu_voided_add(intercept, call, EMU_VOID_HELD, 0);
+	else if (emu_notifier_continue(intercept->listener, call->id) < 0)
 		emu_voided_add(intercept, call, EMU_VOID_AGAIN, 0);
 	else
 		emu_observe_finished(intercept, call, EMU_END_CONTINUED, 0);

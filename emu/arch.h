@@ -27,6 +27,12 @@ extern const size_t emu_arch_event_size;
 /* Which call a number stands for; EMU_CALL_OTHER if none of ours. */
 enum emu_call_kind emu_arch_call(int nr);
 
+/*
+ * Is this call, of any of the architectures that the host runs (AUDIT_ARCH_*),
+ * execve() or execveat()?
+ */
+bool emu_arch_is_exec(uint32_t audit, int nr);
+
 /* Lays `event` out as the target has it, in emu_arch_event_size bytes. */
 void emu_arch_event_store(void *to, const struct emu_event *event);
 void emu_arch_event_load(struct emu_event *event, const void *from);

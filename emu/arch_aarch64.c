@@ -60,6 +60,13 @@ enum emu_call_kind emu_arch_call(int nr)
 	}
 }
 
+bool emu_arch_is_exec(uint32_t audit, int nr)
+{
+	if (audit == AUDIT_ARCH_ARM)
+		return nr == 11 || nr == 387;
+	return audit == AUDIT_ARCH_AARCH64 && (nr == 221 || nr == 281);
+}
+
 void emu_arch_event_store(void *to, const struct emu_event *event)
 {
 	memset(to, 0, 16);

@@ -18,6 +18,7 @@
 
 #define INSN_SIZE 2
 #define CODE_SIZE 13 /* as much of the code before a call as is looked at */
+#define X32_BIT 0x40000000
 #define ERESTARTSYS 512 /* what a call that was cut off has for a result */
 
 /* Offsets in struct ucontext, up to and with uc_sigmask. */
@@ -70,6 +71,16 @@ enum emu_call_kind emu_arch_call(int nr)
 	default:
 		return EMU_CALL_OTHER;
 	}
+}
+
+bool emu_arch_is_exec(uint32_t audit, int nr)
+{
+	if (audit == AUDIT_ARCH_I386)
+		return nr == 11 || nr == 358;
+	/* The last two are those of x32. */
+	return audit == AUDIT_ARCH_X86_64 &&
+	       (nr == 59 || nr == 322 || nr == (X32_BIT | 520) ||
+		       nr == (X32_BIT | 545));
 }
 
 void emu_arch_event_store(void *to, const struct emu_event *event)

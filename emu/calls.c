@@ -19,6 +19,7 @@ const char *emu_call_name(enum emu_call_kind kind)
 		[EMU_CALL_WRITE] = "write",
 		[EMU_CALL_RT_SIGRETURN] = "rt_sigreturn",
 		[EMU_CALL_OTHER] = "?",
+		[EMU_CALL_EXEC] = "execve",
 	};
 
 	return names[kind];

@@ -24,8 +24,9 @@ enum emu_call_kind {
 	EMU_CALL_READ,
 	EMU_CALL_WRITE,
 	EMU_CALL_RT_SIGRETURN,
-	EMU_CALL_OTHER,
-	EMU_CALLS = EMU_CALL_OTHER,
+	EMU_CALL_OTHER, /* none of ours */
+	EMU_CALL_EXEC, /* execve() and execveat(), of any architecture */
+	EMU_CALLS = EMU_CALL_OTHER, /* so many are counted and shown */
 };
 
 struct emu_thread;
@@ -39,6 +40,12 @@ struct emu_call {
 	int nr;
 	uint64_t ip; /* the instruction after the call */
 	uint64_t args[6];
+	/*
+	 * Its thread is in a ptrace stop on its way out of the call: the
+	 * answer goes into its registers (hold.c).
+	 */
+	bool stopped;
+	bool again; /* it was in such a stop, which could not end it */
 
 	/* What was found out on the way, for those who observe. */
 	struct emu_object *object; /* the epoll or eventfd that it is about */

@@ -10,8 +10,8 @@
  * it clear, and may change it while we look. The supervisor must not sleep in
  * a target's counter. Reads say so themselves (RWF_NOWAIT). A write to a
  * blocking descriptor is done only if it fits, and since a hostile target can
- * fill the counter between the look and the write, a guard timer is running
- * then whose signal ends a write that did go to sleep.
+ * fill the counter between the look and the write, a write that did go to sleep
+ * is ended by a timer (guard.c).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -61,14 +61,15 @@ static int counter_add(void *ctx, uint64_t value)
 {
 	struct emu_object *object = ctx;
 	int flags = fcntl(object->counter_fd, F_GETFL);
+	ssize_t n;
 
 	if (flags < 0)
 		return -errno;
 	if (!(flags & O_NONBLOCK) && !fits(object, value))
 		return -EAGAIN;
-	emu_guard_arm();
-	if (write(object->counter_fd, &value, sizeof(value)) < 0)
-		return errno == EINTR ? -EAGAIN : -errno;
+	n = emu_guard_write(object->counter_fd, &value, sizeof(value));
+	if (n < 0)
+		return n == -EINTR ? -EAGAIN : (int)n;
 	return 0;
 }
 

@@ -30,7 +30,7 @@ struct emu_object *emu_dispatch_epoll(
 
 typedef void call_function(struct emu_intercept *, struct emu_call *);
 
-void emu_dispatch(struct emu_intercept *intercept, struct emu_call *call)
+void emu_dispatch_again(struct emu_intercept *intercept, struct emu_call *call)
 {
 	static call_function *const functions[EMU_CALLS] = {
 		[EMU_CALL_EPOLL_CREATE] = emu_call_epoll_create,
@@ -46,10 +46,22 @@ void emu_dispatch(struct emu_intercept *intercept, struct emu_call *call)
 		[EMU_CALL_RT_SIGRETURN] = emu_call_rt_sigreturn,
 	};
 
+	functions[call->kind](intercept, call);
+}
+
+void emu_dispatch(struct emu_intercept *intercept, struct emu_call *call)
+{
 	emu_observe_cause_call(intercept, call);
 	emu_observe_received(intercept, call);
 	emu_signalfd_caller(call->thread);
+	if (call->thread->hold) {
+		/* It was told to stop: that ends this call, which comes again.
+		 */
+		emu_hold_left(intercept, call->thread);
+		emu_voided_add(intercept, call, EMU_VOID_UNDECIDED, 0);
+		return;
+	}
 	if (emu_voided_arrival(intercept, call) || emu_look(intercept, call))
 		return;
-	functions[call->kind](intercept, call);
+	emu_dispatch_again(intercept, call);
 }

@@ -9,8 +9,9 @@
  * the standard descriptors; what goes round this reaches the same counter in
  * the placeholder.
  *
- * The same rules are given for the 32-bit sibling of the architecture, whose
- * calls are not emulated: they are let through, with a warning.
+ * The same rules are given for the 32-bit siblings of the architecture, whose
+ * calls are not emulated: they are let through, with a warning. Their execve()
+ * counts like any other (exec.c).
  */
 #include <errno.h>
 #include <linux/capability.h>
@@ -63,6 +64,8 @@ static int add_rules(scmp_filter_ctx filter, const struct emu_options *options)
 		SCMP_SYS(epoll_pwait),
 		SCMP_SYS(epoll_pwait2),
 		SCMP_SYS(rt_sigreturn),
+		SCMP_SYS(execve),
+		SCMP_SYS(execveat),
 	};
 	int rc = 0;
 
@@ -93,6 +96,8 @@ static int set_up(scmp_filter_ctx filter)
 #if defined(__x86_64__)
 	if (rc == 0)
 		rc = seccomp_arch_add(filter, SCMP_ARCH_X86);
+	if (rc == 0)
+		rc = seccomp_arch_add(filter, SCMP_ARCH_X32);
 #elif defined(__aarch64__)
 	if (rc == 0)
 		rc = seccomp_arch_add(filter, SCMP_ARCH_ARM);

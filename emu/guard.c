@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A periodic SIGALRM with a handler that does nothing. It stays armed while
- * eventfds are written (one timer call for a whole burst, not two a write)
- * and is taken down by the supervisor's housekeeping.
+ * The timer sends a periodic SIGALRM, whose handler does nothing. It runs while
+ * eventfds are written and is stopped by the supervisor's housekeeping. Only
+ * around the write itself is the signal let in.
  */
 #include "guard.h"
 
 #include <errno.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stddef.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 static bool armed;
+static sigset_t alarm_only;
 
 static void ring(int sig)
 {
@@ -21,26 +21,36 @@ static void ring(int sig)
 
 int emu_guard_init(void)
 {
-	struct sigaction action = {.sa_handler = ring};
-	sigset_t set;
+	struct sigaction action = {.sa_handler = ring}; /* no SA_RESTART */
 
 	sigemptyset(&action.sa_mask);
-	if (sigaction(SIGALRM, &action, NULL) < 0)
-		return -errno;
-	sigemptyset(&set);
-	sigaddset(&set, SIGALRM);
-	if (sigprocmask(SIG_UNBLOCK, &set, NULL) < 0)
+	sigemptyset(&alarm_only);
+	sigaddset(&alarm_only, SIGALRM);
+	if (sigprocmask(SIG_BLOCK, &alarm_only, NULL) < 0 ||
+		sigaction(SIGALRM, &action, NULL) < 0)
 		return -errno;
 	return 0;
 }
 
-void emu_guard_arm(void)
+static void arm(void)
 {
 	static const struct itimerval period = {{0, 250000}, {0, 250000}};
 
-	if (armed)
-		return;
-	armed = setitimer(ITIMER_REAL, &period, NULL) == 0;
+	if (!armed)
+		armed = setitimer(ITIMER_REAL, &period, NULL) == 0;
+}
+
+ssize_t emu_guard_write(int fd, const void *bytes, size_t size)
+{
+	ssize_t n;
+
+	arm();
+	sigprocmask(SIG_UNBLOCK, &alarm_only, NULL);
+	n = write(fd, bytes, size);
+	if (n < 0)
+		n = -errno;
+	sigprocmask(SIG_BLOCK, &alarm_only, NULL);
+	return n;
 }
 
 bool emu_guard_is_armed(void)

@@ -1,22 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The guard timer: while it is armed, a call of the supervisor that sleeps
- * against all expectation ends with EINTR within a quarter of a second.
+ * A write that does not sleep for long, whatever its file does: a timer's
+ * signal ends it within half a second. The signal is blocked at all other
+ * times, so that it cuts off no other call of the supervisor.
  */
 #ifndef EMU_GUARD_H
 #define EMU_GUARD_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
 
-/* Installs the signal handler (SIGALRM, without SA_RESTART), unblocked. */
+/* Installs the signal's handler and blocks the signal (SIGALRM). */
 int emu_guard_init(void);
 
-/* Armed from now on, if it is not already. Costs a call only the first time. */
-void emu_guard_arm(void);
+/*
+ * write(2), for a file that may make the caller sleep: -EINTR then. Returns
+ * the bytes written or a negative errno. The timer runs on after it, since
+ * one call for a burst of writes is cheaper than two for each.
+ */
+ssize_t emu_guard_write(int fd, const void *bytes, size_t size);
 
 bool emu_guard_is_armed(void);
 
-/* Nothing that needs it happened for a while: lets the processor sleep. */
+/* Nothing was written for a while: the timer stops, the processor sleeps. */
 void emu_guard_disarm(void);
 
 #endif

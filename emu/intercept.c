@@ -18,12 +18,14 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "arch.h"
 #include "guard.h"
 #include "notifier.h"
 #include "observe.h"
+#include "stop.h"
 #include "supervisor.h"
 
 static void serve(struct emu_parked *parked, bool expired)
@@ -57,6 +59,10 @@ static bool serve_expired(struct emu_intercept *intercept)
 		emu_sweep_due(intercept);
 	else if (deadline == &intercept->signalfd_tick)
 		emu_signalfd_tick(intercept);
+	else if (deadline == &intercept->exec_tick)
+		emu_exec_tick(intercept);
+	else if (deadline == &intercept->postponed_tick)
+		emu_voided_tick(intercept);
 	else
 		serve(emu_container_of(deadline, struct emu_parked, deadline),
 			true);
@@ -119,6 +125,26 @@ static void no_thread(struct emu_intercept *intercept,
 	emu_notifier_answer(intercept->listener, notification->id, -ENOMEM);
 }
 
+void emu_intercept_call(struct emu_intercept *intercept, struct emu_call *call)
+{
+	if (emu_exec_arrival(intercept, call))
+		return;
+	if (call->kind == EMU_CALL_OTHER)
+		foreign_arch(intercept, call);
+	else
+		emu_dispatch(intercept, call);
+}
+
+/* Which call it is, as far as anybody here is concerned. */
+static enum emu_call_kind kind_of(const struct emu_notification *notification)
+{
+	if (emu_arch_is_exec(notification->arch, notification->nr))
+		return EMU_CALL_EXEC;
+	return notification->arch == emu_arch_audit
+		       ? emu_arch_call(notification->nr)
+		       : EMU_CALL_OTHER;
+}
+
 static void received(struct emu_intercept *intercept,
 	const struct emu_notification *notification)
 {
@@ -141,21 +167,16 @@ static void received(struct emu_intercept *intercept,
 		emu_observe_thread_seen(intercept, call.thread);
 	for (int i = 0; i < 6; i++)
 		call.args[i] = notification->args[i];
-	call.kind = notification->arch == emu_arch_audit
-			    ? emu_arch_call(notification->nr)
-			    : EMU_CALL_OTHER;
-	if (call.kind == EMU_CALL_OTHER)
-		foreign_arch(intercept, &call);
-	else
-		emu_dispatch(intercept, &call);
+	call.kind = kind_of(notification);
+	emu_intercept_call(intercept, &call);
 	emu_observe_cause(intercept, EMU_CAUSE_UNKNOWN);
 }
 
-static bool has_mask_lent(struct emu_intercept *intercept, pid_t tid)
+static bool may_be_stopped(struct emu_intercept *intercept, pid_t tid)
 {
 	struct emu_thread *thread = emu_threads_find(intercept->threads, tid);
 
-	return thread && thread->pwait;
+	return thread && (thread->pwait || thread->hold);
 }
 
 /*
@@ -166,11 +187,11 @@ static bool has_mask_lent(struct emu_intercept *intercept, pid_t tid)
 static bool catch_up(struct emu_intercept *intercept,
 	const struct emu_notification *notification)
 {
-	bool lent = has_mask_lent(intercept, notification->tid);
+	bool stops = may_be_stopped(intercept, notification->tid);
 
 	emu_loop_drain(intercept->loop);
 	settle(&intercept->settle);
-	return !lent ||
+	return !stops ||
 	       emu_notifier_valid(intercept->listener, notification->id);
 }
 
@@ -181,12 +202,19 @@ static void listener_ready(struct emu_source *source, uint32_t events)
 	struct emu_notification notification;
 	bool expected;
 
-	if (!(events & EPOLLIN)) {
+	if (events & EPOLLHUP) {
+		/* The last process under the filter has gone. */
 		emu_loop_remove(intercept->loop, intercept->listener, source);
 		intercept->finished(intercept->ctx);
 		return;
 	}
-	if (emu_notifier_receive(intercept->listener, &notification) < 0)
+	/*
+	 * EPOLLERR alone says nothing about the listener: the kernel gives it
+	 * when a signal cut off its look at the filter's lock
+	 * (seccomp_notify_poll()). The next sleep looks again.
+	 */
+	if (!(events & EPOLLIN) ||
+		emu_notifier_receive(intercept->listener, &notification) < 0)
 		return;
 	expected = notification.id == intercept->next_id || !intercept->begun;
 	intercept->next_id = notification.id + 1;
@@ -204,10 +232,9 @@ static void listener_ready(struct emu_source *source, uint32_t events)
 	received(intercept, &notification);
 }
 
-static void thread_gone(void *ctx, struct emu_thread *thread)
+void emu_intercept_reset_thread(
+	struct emu_intercept *intercept, struct emu_thread *thread)
 {
-	struct emu_intercept *intercept = ctx;
-
 	emu_observe_cause(intercept, EMU_CAUSE_END);
 	if (thread->parked) {
 		emu_observe_finished(
@@ -215,10 +242,21 @@ static void thread_gone(void *ctx, struct emu_thread *thread)
 		emu_parked_kill(thread->parked, true);
 		emu_parked_destroy(thread->parked);
 	}
-	emu_signalfd_caller(NULL);
-	emu_signalfd_thread_gone(intercept, thread);
+	emu_voided_thread_gone(intercept, thread);
 	emu_voided_clear(thread);
 	emu_pwait_forget(thread);
+	emu_hold_forget(thread);
+	thread->exact_until_ns = 0;
+}
+
+static void thread_gone(void *ctx, struct emu_thread *thread)
+{
+	struct emu_intercept *intercept = ctx;
+
+	emu_intercept_reset_thread(intercept, thread);
+	emu_exec_thread_gone(intercept, thread);
+	emu_signalfd_caller(NULL);
+	emu_signalfd_thread_gone(intercept, thread);
 	emu_sweep_note(intercept);
 	emu_observe_thread_gone(intercept, thread);
 }
@@ -279,6 +317,10 @@ struct emu_intercept *emu_intercept_create(struct emu_loop *loop, int listener,
 	emu_list_init(&intercept->signalfds);
 	emu_list_init(&intercept->woken);
 	emu_list_init(&intercept->unsettled);
+	emu_list_init(&intercept->execs);
+	emu_list_init(&intercept->postponed);
+	emu_deadline_init(&intercept->exec_tick);
+	emu_deadline_init(&intercept->postponed_tick);
 	emu_deadline_init(&intercept->housekeeping);
 	emu_deadline_init(&intercept->signalfd_tick);
 	emu_watches_init(&intercept->watches, loop);
@@ -313,6 +355,7 @@ void emu_intercept_destroy(struct emu_intercept *intercept)
 		return;
 	emu_loop_set_settle(intercept->loop, NULL);
 	emu_threads_destroy(intercept->threads);
+	emu_exec_finish(intercept);
 	if (intercept->fdtable)
 		retire_all(intercept);
 	emu_fdtable_destroy(intercept->fdtable);
@@ -324,6 +367,10 @@ void emu_intercept_destroy(struct emu_intercept *intercept)
 		emu_loop_deadlines(intercept->loop), &intercept->housekeeping);
 	emu_deadline_disarm(
 		emu_loop_deadlines(intercept->loop), &intercept->signalfd_tick);
+	emu_deadline_disarm(
+		emu_loop_deadlines(intercept->loop), &intercept->exec_tick);
+	emu_deadline_disarm(emu_loop_deadlines(intercept->loop),
+		&intercept->postponed_tick);
 	while ((user = intercept->users)) {
 		intercept->users = user->next;
 		free(user);
@@ -338,7 +385,12 @@ bool emu_intercept_wait_status(
 {
 	struct emu_thread *thread = emu_threads_find(intercept->threads, pid);
 
-	return thread && emu_pwait_status(intercept, thread, status);
+	if (thread && (emu_hold_status(intercept, thread, status) ||
+			      emu_pwait_status(intercept, thread, status)))
+		return true;
+	/* One that was told to stop for what has come to nothing since. */
+	return WIFSTOPPED(status) &&
+	       emu_stop_let_go(pid, emu_stop_signal(status)) == 0;
 }
 
 static void kill_thread(void *ctx, struct emu_thread *thread)

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/seccomp.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
@@ -90,22 +89,14 @@ int emu_notifier_give_fd(int listener, uint64_t id, int fd, bool cloexec)
 		.srcfd = (uint32_t)fd,
 		.newfd_flags = cloexec ? O_CLOEXEC : 0,
 	};
-	sigset_t all;
-	sigset_t before;
-	int number;
-
 	/*
 	 * It waits for the target to take the descriptor. A signal in that
-	 * wait (the guard timer's) would come when the call counts as answered
-	 * already, and the target would get 0 for its descriptor.
+	 * wait would come when the call counts as answered already, and the
+	 * target would get 0 for its descriptor: all signals are blocked.
 	 */
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, &before);
-	number = ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add);
-	if (number < 0)
-		number = -errno;
-	sigprocmask(SIG_SETMASK, &before, NULL);
-	return number;
+	int number = ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add);
+
+	return number < 0 ? -errno : number;
 }
 
 bool emu_notifier_valid(int listener, uint64_t id)

@@ -132,6 +132,14 @@ void emu_parked_kill(struct emu_parked *parked, bool pass_on)
 	parked->call.object = NULL;
 }
 
+void emu_parked_interrupted(struct emu_parked *parked)
+{
+	emu_parked_kill(parked, true);
+	emu_voided_add(parked->intercept, &parked->call,
+		emu_parked_is_wait(parked) ? EMU_VOID_WAIT : EMU_VOID_SLEPT, 0);
+	emu_parked_destroy(parked);
+}
+
 void emu_parked_destroy(struct emu_parked *parked)
 {
 	emu_parked_kill(parked, false);

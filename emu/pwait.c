@@ -24,6 +24,10 @@
  *             with EINTR; the thread is let go as it stands.
  *
  * A mask that is the thread's own already needs none of this.
+ *
+ * The supervisor waits for none of these stops: each goes on where wait4(-1)
+ * reports it. As in hold.c, nothing is written while an execve() of the process
+ * is under way.
  */
 #include <errno.h>
 #include <signal.h>
@@ -36,9 +40,20 @@
 #include "stop.h"
 #include "supervisor.h"
 
+/* Where the thread is on its way through all that. */
+enum step {
+	STEP_LENDING, /* it was told to stop, to get the mask */
+	STEP_LENT, /* it has the mask, and sleeps or is about to */
+	STEP_SERVING, /* it was told to stop, to get its result */
+	STEP_DELIVERING, /* it makes one step, into a signal's handler */
+};
+
 struct emu_pwait {
+	enum step step;
+	uint64_t mask;
 	uint64_t old_mask;
 	uint64_t pending; /* that the lent mask lets through from the start */
+	int sig; /* that is being delivered */
 };
 
 static int get_mask(pid_t tid, uint64_t *mask)
@@ -58,16 +73,14 @@ void emu_pwait_forget(struct emu_thread *thread)
 }
 
 /* The mask is back and the thread goes on with `result` from its call. */
-static int finish(const struct emu_parked *parked, int64_t result)
+static void finish(const struct emu_parked *parked, int64_t result)
 {
 	struct emu_thread *thread = parked->call.thread;
-	int rc = emu_arch_set_result(thread->tid, parked->call.ip, result);
 
-	if (rc == 0)
-		rc = set_mask(thread->tid, thread->pwait->old_mask);
+	emu_arch_set_result(thread->tid, parked->call.ip, result);
+	set_mask(thread->tid, thread->pwait->old_mask);
 	emu_stop_let_go(thread->tid, 0);
 	emu_pwait_forget(thread);
-	return rc;
 }
 
 /*
@@ -100,13 +113,40 @@ static bool lets_in(
 	return blocked & ~own ? blocked & ~own & ~mask : !(mask & ~own);
 }
 
+/* Looks whether the stop is there already. */
+static void look_soon(
+	struct emu_intercept *intercept, struct emu_thread *thread)
+{
+	int status;
+
+	if (emu_stop_soon(thread->tid, &status))
+		emu_pwait_status(intercept, thread, status);
+}
+
+/* What becomes of a call whose thread cannot be seized. */
+static int not_traced(struct emu_parked *parked, int rc)
+{
+	const struct emu_call *call = &parked->call;
+
+	if (rc == -ESRCH) /* it is about to end, and needs no answer */
+		return 0;
+	emu_logf(parked->intercept->log,
+		rc == -EBUSY ? "thread %d is traced by a debugger, so the "
+			       "signal mask of %s cannot be put in force: the "
+			       "call fails with EPERM"
+			     : "thread %d may not be traced, so the signal "
+			       "mask of %s cannot be put in force: the call "
+			       "fails with EPERM",
+		(int)call->thread->tid, emu_call_name(call->kind));
+	return -EPERM;
+}
+
 int emu_pwait_lend(struct emu_parked *parked, uint64_t mask)
 {
 	struct emu_thread *thread = parked->call.thread;
 	struct emu_pwait *pwait;
 	uint64_t own = 0;
 	bool valid;
-	int status;
 	int rc;
 
 	/* SIGKILL and SIGSTOP cannot be blocked (set_user_sigmask()). */
@@ -118,14 +158,12 @@ int emu_pwait_lend(struct emu_parked *parked, uint64_t mask)
 		return 0;
 	/* Before it is traced: what is ignored is not kept then. */
 	pwait->pending = emu_target_pending(thread) & ~mask;
+	pwait->mask = mask;
+	pwait->step = STEP_LENDING;
 	rc = emu_stop_seize(thread);
 	if (rc < 0) {
-		emu_logf(parked->intercept->log,
-			"thread %d cannot be traced for the signal mask of "
-			"%s, which fails with EPERM: is a debugger attached?",
-			(int)thread->tid, emu_call_name(parked->call.kind));
 		free(pwait);
-		return -EPERM;
+		return not_traced(parked, rc);
 	}
 	thread->pwait = pwait;
 	/*
@@ -134,23 +172,30 @@ int emu_pwait_lend(struct emu_parked *parked, uint64_t mask)
 	 */
 	valid = emu_parked_valid(parked);
 	emu_stop_request(PTRACE_INTERRUPT, thread->tid, 0, NULL);
-	if (!valid) {
+	if (!valid)
 		before_mask(parked, lets_in(thread, mask, own));
-		return 1;
-	}
-	if (!emu_stop_wait(thread->tid, &status)) {
-		emu_pwait_forget(thread);
-		return 1;
-	}
+	else
+		look_soon(parked->intercept, thread);
+	return 1;
+}
+
+/* The stop in which the thread gets the mask, or another that came first. */
+static void lend(struct emu_thread *thread, int status)
+{
+	struct emu_parked *parked = thread->parked;
+	struct emu_pwait *pwait = thread->pwait;
+
 	if (!emu_stop_is_event(status) || WSTOPSIG(status) != SIGTRAP) {
+		bool let_in = !(pwait->mask >> (WSTOPSIG(status) - 1) & 1);
+
 		emu_stop_let_go(thread->tid, emu_stop_signal(status));
-		before_mask(parked, !(mask >> (WSTOPSIG(status) - 1) & 1));
-		return 1;
+		before_mask(parked, let_in);
+		return;
 	}
 	if (get_mask(thread->tid, &pwait->old_mask) == 0)
-		set_mask(thread->tid, mask);
+		set_mask(thread->tid, pwait->mask);
+	pwait->step = STEP_LENT;
 	emu_stop_request(PTRACE_CONT, thread->tid, 0, NULL);
-	return 1;
 }
 
 /* The disposition of a signal of the thread's process. */
@@ -206,7 +251,6 @@ static void interrupted(struct emu_parked *parked, int sig)
 static void on_signal(struct emu_thread *thread, int sig)
 {
 	struct emu_parked *parked = thread->parked;
-	int status;
 
 	if (parked && !is_caught(thread, sig) &&
 		(thread->pwait->pending >> (sig - 1) & 1) &&
@@ -221,13 +265,22 @@ static void on_signal(struct emu_thread *thread, int sig)
 			PTRACE_CONT, thread->tid, 0, (void *)(intptr_t)sig);
 		return;
 	}
+	thread->pwait->step = STEP_DELIVERING;
+	thread->pwait->sig = sig;
 	emu_stop_request(
 		PTRACE_SINGLESTEP, thread->tid, 0, (void *)(intptr_t)sig);
-	if (!emu_stop_wait(thread->tid, &status)) {
-		emu_pwait_forget(thread);
-		return;
-	}
-	if (WSTOPSIG(status) == SIGTRAP && !emu_stop_is_event(status)) {
+	look_soon(parked->intercept, thread);
+}
+
+/* After that step: mostly it stands at the handler's first instruction. */
+static void delivered(
+	struct emu_intercept *intercept, struct emu_thread *thread, int status)
+{
+	struct emu_parked *parked = thread->parked;
+	int sig = thread->pwait->sig;
+
+	if (WSTOPSIG(status) == SIGTRAP && !emu_stop_is_event(status) &&
+		!emu_exec_under_way(intercept, thread)) {
 		mend_frame(thread, &parked->call);
 		emu_stop_let_go(thread->tid, 0);
 	} else {
@@ -254,13 +307,45 @@ static void on_event_stop(struct emu_thread *thread, int sig)
 	interrupted(parked, sig);
 }
 
+/* The stop in which the thread gets its result, if there still is one. */
+static void serve(struct emu_intercept *intercept, struct emu_thread *thread)
+{
+	struct emu_parked *parked = thread->parked;
+
+	thread->pwait->step = STEP_LENT;
+	parked->resumes = true;
+	if (!emu_exec_under_way(intercept, thread) &&
+		emu_wait_serve_stopped(parked)) {
+		set_mask(thread->tid, thread->pwait->old_mask);
+		emu_stop_let_go(thread->tid, 0);
+		emu_pwait_forget(thread);
+	} else {
+		emu_stop_request(PTRACE_CONT, thread->tid, 0, NULL);
+	}
+}
+
+/* The stop of a thread to which a mask is lent, or is about to be. */
+static void stopped(
+	struct emu_intercept *intercept, struct emu_thread *thread, int status)
+{
+	bool event = emu_stop_is_event(status);
+
+	if (thread->pwait->step == STEP_LENDING)
+		lend(thread, status);
+	else if (thread->pwait->step == STEP_DELIVERING)
+		delivered(intercept, thread, status);
+	else if (thread->pwait->step == STEP_SERVING && event &&
+		 WSTOPSIG(status) == SIGTRAP)
+		serve(intercept, thread);
+	else if (event)
+		on_event_stop(thread, WSTOPSIG(status));
+	else
+		on_signal(thread, WSTOPSIG(status));
+}
+
 bool emu_pwait_status(
 	struct emu_intercept *intercept, struct emu_thread *thread, int status)
 {
-	(void)intercept;
-	if (!thread->pwait && WIFSTOPPED(status))
-		return emu_stop_let_go(thread->tid, emu_stop_signal(status)) ==
-		       0;
 	/* A SIGCONT from before the thread was seized may be told only now. */
 	if (!thread->pwait || WIFCONTINUED(status))
 		return false;
@@ -268,32 +353,19 @@ bool emu_pwait_status(
 		emu_pwait_forget(thread);
 		return false;
 	}
-	if (emu_stop_is_event(status))
-		on_event_stop(thread, WSTOPSIG(status));
-	else
-		on_signal(thread, WSTOPSIG(status));
+	emu_observe_cause(intercept, EMU_CAUSE_UNKNOWN);
+	emu_signalfd_caller(thread);
+	stopped(intercept, thread, status);
 	return true;
 }
 
-int emu_pwait_answer(struct emu_parked *parked, int n)
+void emu_pwait_serve(struct emu_parked *parked)
 {
 	struct emu_thread *thread = parked->call.thread;
-	int status;
-	int result = 0;
 
+	if (thread->pwait->step != STEP_LENT)
+		return; /* another stop comes first */
+	thread->pwait->step = STEP_SERVING;
 	emu_stop_request(PTRACE_INTERRUPT, thread->tid, 0, NULL);
-	if (!emu_stop_wait(thread->tid, &status)) {
-		emu_pwait_forget(thread);
-		return -ENOENT;
-	}
-	if (!emu_stop_is_event(status) || WSTOPSIG(status) != SIGTRAP) {
-		emu_pwait_status(parked->intercept, thread, status);
-		return -ENOENT;
-	}
-	if (n > 0)
-		result = emu_wait_store(parked, n);
-	if (finish(parked, result) < 0)
-		return -ENOENT;
-	emu_answer_count(parked->intercept, &parked->call, result);
-	return result > 0 ? result : 0;
+	look_soon(parked->intercept, thread);
 }

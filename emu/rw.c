@@ -76,6 +76,14 @@ static void listen_to(
 		object->loop = intercept->loop;
 }
 
+/* Would a transfer not have to wait, as far as a look can tell? */
+static bool may_move(
+	const struct emu_object *object, const struct emu_call *call)
+{
+	return emu_weak_poll(&object->weak) &
+	       (call->kind == EMU_CALL_WRITE ? EPOLLOUT : EPOLLIN);
+}
+
 static int woken(struct emu_wait *wait, uint32_t key)
 {
 	(void)key;
@@ -86,8 +94,13 @@ static int woken(struct emu_wait *wait, uint32_t key)
 static void park(struct emu_intercept *intercept, struct emu_call *call,
 	struct emu_object *object, uint64_t value)
 {
-	struct emu_parked *parked = emu_parked_create(intercept, call, object);
+	struct emu_parked *parked;
 
+	if (call->stopped) { /* made again, it sleeps */
+		emu_voided_add(intercept, call, EMU_VOID_HELD, 0);
+		return;
+	}
+	parked = emu_parked_create(intercept, call, object);
 	if (!parked) {
 		emu_answer_plain(intercept, call, -ENOMEM);
 		return;
@@ -112,10 +125,15 @@ void emu_rw_serve(struct emu_parked *parked)
 	int64_t result;
 
 	emu_list_remove(&parked->woken_link);
-	if (!emu_parked_valid(parked)) {
+	if (parked->call.thread->hold || emu_exec_keeps_parked(parked))
+		return;
+	if (!parked->call.stopped && !emu_parked_valid(parked)) {
 		emu_parked_kill(parked, false);
 		return;
 	}
+	if (may_move(object, &parked->call) &&
+		emu_exact_hold(intercept, &parked->call))
+		return;
 	object->counter_fd = parked->counter_fd;
 	result = transfer(intercept, object, &parked->call, parked->value);
 	object->counter_fd = -1;
@@ -143,6 +161,8 @@ static void carry_out(struct emu_intercept *intercept, struct emu_call *call,
 		emu_answer_plain(intercept, call, rc);
 		return;
 	}
+	if (may_move(object, call) && emu_exact_hold(intercept, call))
+		return;
 	result = transfer(intercept, object, call, value);
 	if (result != -EAGAIN)
 		emu_answer_done(intercept, call, result);

@@ -7,21 +7,17 @@
 
 #include <errno.h>
 #include <sched.h>
-#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "guard.h"
-
-/* A thread that is just being woken still looks asleep. */
-#define LOOKS 4
-
-/* So often the processor is yielded before the looks become rarer. */
-#define YIELDS 100
+/*
+ * How long a stop is looked for at once. Most come sooner, and a look costs
+ * less than a turn of the loop.
+ */
+#define SOON_NS 100000u
 
 int emu_stop_request(int request, pid_t tid, unsigned long addr, void *data)
 {
@@ -30,61 +26,49 @@ int emu_stop_request(int request, pid_t tid, unsigned long addr, void *data)
 		       : 0;
 }
 
-int emu_stop_seize(const struct emu_thread *thread)
+int emu_stop_seize(struct emu_thread *thread)
 {
 	uint64_t tracer = 0;
 	int rc = emu_stop_request(PTRACE_SEIZE, thread->tid, 0, NULL);
 
-	if (rc < 0 && emu_target_number(thread, "TracerPid", &tracer) == 0 &&
-		tracer == (uint64_t)getpid())
+	if (rc != -EPERM)
+		return rc;
+	if (emu_target_number(thread, "TracerPid", &tracer) < 0 ||
+		emu_target_killed(thread))
+		return -ESRCH;
+	if (tracer == (uint64_t)getpid())
 		return 0;
-	return rc;
+	return tracer ? -EBUSY : -EPERM;
 }
 
-/* The stop that waitid() has told about. */
-static bool take(pid_t tid, const siginfo_t *info, int *status)
+/* One look; -ESRCH: no stop will come. The end is left for the caller's
+ * wait4(-1) to see. */
+static int look(pid_t tid, int *status)
 {
-	return (info->si_code == CLD_STOPPED || info->si_code == CLD_TRAPPED) &&
-	       waitpid(tid, status, __WALL | WNOHANG) == tid &&
-	       WIFSTOPPED(*status);
+	siginfo_t info = {.si_pid = 0};
+
+	if (waitid(P_PID, (id_t)tid, &info,
+		    WSTOPPED | WEXITED | WNOHANG | WNOWAIT | __WALL) < 0)
+		return -ESRCH;
+	if (!info.si_pid)
+		return -EAGAIN;
+	if (info.si_code != CLD_STOPPED && info.si_code != CLD_TRAPPED)
+		return -ESRCH;
+	return waitpid(tid, status, __WALL | WNOHANG) == tid &&
+			       WIFSTOPPED(*status)
+		       ? 0
+		       : -ESRCH;
 }
 
-bool emu_stop_wait(pid_t tid, int *status)
+bool emu_stop_soon(pid_t tid, int *status)
 {
-	siginfo_t info;
+	uint64_t until_ns = emu_loop_now_ns() + SOON_NS;
+	int rc;
 
-	emu_guard_arm();
-	while (waitid(P_PID, (id_t)tid, &info,
-		       WSTOPPED | WEXITED | WNOWAIT | __WALL) < 0) {
-		if (errno != EINTR || emu_stop_request(PTRACE_INTERRUPT, tid, 0,
-					      NULL) == -ESRCH)
-			return false;
-	}
-	return take(tid, &info, status);
-}
-
-bool emu_stop_wait_running(struct emu_thread *thread, int *status)
-{
-	static const struct timespec pause = {.tv_nsec = 50000};
-	int asleep = 0;
-
-	for (int i = 0; asleep < LOOKS; i++) {
-		siginfo_t info = {.si_pid = 0};
-
-		/* This first: in the stop it looks asleep. */
-		asleep = emu_target_runs(thread) ? 0 : asleep + 1;
-		if (waitid(P_PID, (id_t)thread->tid, &info,
-			    WSTOPPED | WEXITED | WNOHANG | WNOWAIT | __WALL) <
-			0)
-			return false;
-		if (info.si_pid)
-			return take(thread->tid, &info, status);
-		if (i < YIELDS)
-			sched_yield();
-		else
-			nanosleep(&pause, NULL);
-	}
-	return false;
+	while ((rc = look(tid, status)) == -EAGAIN &&
+		emu_loop_now_ns() < until_ns)
+		sched_yield();
+	return rc == 0;
 }
 
 bool emu_stop_is_event(int status)

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Threads in a ptrace stop: how they get there and leave again. */
+/*
+ * Threads in a ptrace stop: how they get there and leave again.
+ *
+ * Nothing here sleeps. A thread that was told to stop does so when it next
+ * gets a processor; whoever wants it then is told by a status that
+ * wait4(-1) reports (emu_intercept_wait_status()).
+ */
 #ifndef EMU_STOP_H
 #define EMU_STOP_H
 
@@ -12,24 +18,21 @@
 int emu_stop_request(int request, pid_t tid, unsigned long addr, void *data);
 
 /*
- * PTRACE_SEIZE. A thread that we seized and could not let go, because it did
- * not stop at once, counts as seized now. 0 or a negative errno.
+ * PTRACE_SEIZE, and 0 for a thread that is seized already. -ESRCH: it is
+ * gone, or about to end. -EBUSY: another traces it. -EPERM: it may not be
+ * traced.
+ *
+ * The call takes the lock of its process that execve(2) holds while it waits
+ * for that process's threads to be reaped. So it must not be made while an
+ * execve() of that process is under way (exec.c).
  */
-int emu_stop_seize(const struct emu_thread *thread);
+int emu_stop_seize(struct emu_thread *thread);
 
 /*
- * Waits for the next stop of a traced thread; false when it ended instead, or
- * is traced no longer (another thread's exec took its id). Only a stop is
- * taken: the end of the program is for the launcher to see. A thread that
- * went to sleep in another call is interrupted there.
+ * Looks for a short while whether a traced thread has stopped. The stop is
+ * taken, into *status. False: not yet, or the thread has ended.
  */
-bool emu_stop_wait(pid_t tid, int *status);
-
-/*
- * The same for a thread that may be anywhere, and may sleep there for as long
- * as it likes: false when it does.
- */
-bool emu_stop_wait_running(struct emu_thread *thread, int *status);
+bool emu_stop_soon(pid_t tid, int *status);
 
 /* PTRACE_EVENT_STOP: by PTRACE_INTERRUPT, or by job control. */
 bool emu_stop_is_event(int status);

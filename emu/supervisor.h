@@ -47,6 +47,10 @@ struct emu_intercept {
 	struct emu_list parked; /* all parked calls */
 	struct emu_list woken; /* those that a wake chose */
 	struct emu_list unsettled; /* epolls whose bell needs a look */
+	struct emu_list execs; /* execve() calls under way */
+	struct emu_deadline exec_tick;
+	struct emu_list postponed; /* calls that will be looked at again */
+	struct emu_deadline postponed_tick;
 
 	struct emu_deadline housekeeping;
 	struct emu_list signalfds; /* all watched ones */
@@ -88,6 +92,9 @@ struct emu_parked {
 	 * queue any more, and stays only to be recognised if it comes again.
 	 */
 	bool dead;
+	bool expired; /* its deadline has come */
+	bool resumes; /* stopped by us: made again, it sleeps on */
+	bool kept; /* a wake chose it while an execve() was under way */
 
 	struct emu_waiter waiter; /* epoll_wait() and its kin */
 	uint64_t at_ns; /* its deadline, for a call made again */
@@ -103,6 +110,7 @@ enum emu_void {
 	EMU_VOID_AGAIN, /* it cannot fail with EINTR: it has to run again */
 	EMU_VOID_DONE, /* it took effect: it has to return its result */
 	EMU_VOID_UNDECIDED, /* stopped by us: its handler's frame tells */
+	EMU_VOID_HELD, /* the same, in vain: made again, it is not stopped */
 };
 
 /* answer.c: answers; count and trace what a call came to. */
@@ -110,10 +118,6 @@ enum emu_void {
 /* Returns 0, or -ENOENT when the call is void; nothing was delivered then. */
 int emu_answer(struct emu_intercept *intercept, const struct emu_call *call,
 	int64_t result);
-
-/* The same for a result that took effect, or does so by being delivered. */
-int emu_answer_exactly(struct emu_intercept *intercept,
-	const struct emu_call *call, int64_t result);
 
 /* Counts a call that ended with this result. */
 void emu_answer_tally(struct emu_intercept *intercept,
@@ -142,8 +146,16 @@ void emu_answer_denied(
 /* The supervisor's own table of descriptors is full: says so once. */
 void emu_answer_full(struct emu_intercept *intercept);
 
+/* intercept.c: serves a call that was received. */
+void emu_intercept_call(struct emu_intercept *intercept, struct emu_call *call);
+/* Forgets all that is known of a thread but that it is there. */
+void emu_intercept_reset_thread(
+	struct emu_intercept *intercept, struct emu_thread *thread);
+
 /* dispatch.c: one function per call. */
 void emu_dispatch(struct emu_intercept *intercept, struct emu_call *call);
+/* A call that was dispatched before and not answered. */
+void emu_dispatch_again(struct emu_intercept *intercept, struct emu_call *call);
 /*
  * The emulated epoll that is the call's first argument. NULL if there is none
  * to be had: the call was answered then.
@@ -164,8 +176,11 @@ void emu_call_epoll_wait(struct emu_intercept *, struct emu_call *);
 void emu_wait_serve(struct emu_parked *parked, bool expired);
 /* The call came again after ptrace let it go: it sleeps on. */
 void emu_wait_resume(struct emu_parked *parked, const struct emu_call *call);
-/* Writes harvested events into the target: how many, or a negative errno. */
-int emu_wait_store(struct emu_parked *parked, int n);
+/*
+ * Its thread is in a stop, on its way out of the call: what is there goes into
+ * its memory and registers, and `parked` is gone. False: it has to sleep on.
+ */
+bool emu_wait_serve_stopped(struct emu_parked *parked);
 
 /* rw.c */
 void emu_call_read_write(struct emu_intercept *, struct emu_call *);
@@ -191,6 +206,8 @@ struct emu_parked *emu_parked_create(struct emu_intercept *intercept,
 /* Leaves all queues, for good; with `pass_on` hands its wake to the next. */
 void emu_parked_kill(struct emu_parked *parked, bool pass_on);
 void emu_parked_destroy(struct emu_parked *parked);
+/* A signal took its thread out of it: it is remembered as that, and gone. */
+void emu_parked_interrupted(struct emu_parked *parked);
 /* A wake chose it: it is served before the next call. */
 void emu_parked_woken(struct emu_parked *parked);
 bool emu_parked_is_wait(const struct emu_parked *parked);
@@ -210,15 +227,59 @@ void emu_voided_note_answer(struct emu_intercept *intercept,
  */
 bool emu_voided_arrival(struct emu_intercept *, struct emu_call *);
 void emu_call_rt_sigreturn(struct emu_intercept *, struct emu_call *);
+/* Looks again at calls whose thread had no stack to show. */
+void emu_voided_tick(struct emu_intercept *intercept);
+void emu_voided_thread_gone(
+	struct emu_intercept *intercept, const struct emu_thread *thread);
 
 /* exact.c: answers that cannot be lost. */
 void emu_exact_handler(struct emu_thread *thread); /* one has just run */
 void emu_exact_stopped(struct emu_intercept *intercept);
 void emu_exact_unseen(struct emu_intercept *intercept);
-bool emu_exact_is_due(struct emu_intercept *, struct emu_thread *);
-/* -EPERM: the thread cannot be traced; -ENOENT: the call is void. */
-int emu_exact_answer(struct emu_intercept *intercept,
-	const struct emu_call *call, int64_t result);
+/*
+ * For a call that is about to take effect. True: it will be served in a stop
+ * of its thread, or was already; it is void.
+ */
+bool emu_exact_hold(
+	struct emu_intercept *intercept, const struct emu_call *call);
+
+/* hold.c: calls that are served in a ptrace stop. */
+enum emu_hold_use {
+	EMU_HOLD_SERVE, /* the call is carried out */
+	EMU_HOLD_LOOK, /* observers are told the registers */
+	EMU_HOLD_NOTHING, /* the thread is to be let go */
+};
+
+/*
+ * Has the thread of the call stop; what is to be done in the stop is done when
+ * it comes, perhaps at once. Errors: those of emu_stop_seize(), -EBUSY,
+ * -ENOMEM; the call is as it was then.
+ */
+int emu_hold_begin(struct emu_intercept *intercept, const struct emu_call *call,
+	enum emu_hold_use use);
+/* A status of a thread. True if it was a stop that was waited for. */
+bool emu_hold_status(
+	struct emu_intercept *intercept, struct emu_thread *thread, int status);
+/* Another call of the thread came: it has left the one that was held. */
+void emu_hold_left(struct emu_intercept *intercept, struct emu_thread *thread);
+void emu_hold_forget(struct emu_thread *thread);
+
+/* exec.c: execve() and the calls of its process meanwhile. */
+/*
+ * A call was received. True: it is kept until an execve() of its process is
+ * over, or was an execve() itself, and is going on.
+ */
+bool emu_exec_arrival(
+	struct emu_intercept *intercept, const struct emu_call *call);
+/* Must the thread be left alone? */
+bool emu_exec_under_way(
+	struct emu_intercept *intercept, struct emu_thread *thread);
+/* The same for a parked call that was to be served; it will be afterwards. */
+bool emu_exec_keeps_parked(struct emu_parked *parked);
+void emu_exec_tick(struct emu_intercept *intercept);
+void emu_exec_thread_gone(
+	struct emu_intercept *intercept, const struct emu_thread *thread);
+void emu_exec_finish(struct emu_intercept *intercept);
 
 /*
  * look.c: stops the thread of a call that was just received if an observer
@@ -235,12 +296,8 @@ bool emu_look(struct emu_intercept *intercept, const struct emu_call *call);
  * negative: an errno for the program.
  */
 int emu_pwait_lend(struct emu_parked *parked, uint64_t mask);
-/*
- * Ends the sleep with `n` harvested events (0: the deadline came) and the old
- * mask. How many of them reached the program, or -ENOENT: none, a signal came
- * first; `parked` may be gone then.
- */
-int emu_pwait_answer(struct emu_parked *parked, int n);
+/* A wake or the deadline chose it: it is served in a stop, perhaps at once. */
+void emu_pwait_serve(struct emu_parked *parked);
 bool emu_pwait_status(
 	struct emu_intercept *intercept, struct emu_thread *, int status);
 void emu_pwait_forget(struct emu_thread *thread);

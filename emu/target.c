@@ -36,6 +36,9 @@
 
 #define BUCKETS 1024
 
+/* So often a thread that is about to sleep is looked at. */
+#define TRIES 50
+
 struct emu_threads {
 	struct emu_loop *loop;
 	void (*gone)(void *ctx, struct emu_thread *thread);
@@ -64,7 +67,7 @@ static struct emu_list *bucket(struct emu_threads *threads, pid_t tid)
 	return &threads->buckets[(unsigned int)tid % BUCKETS];
 }
 
-static void thread_drop(struct emu_thread *thread)
+void emu_threads_drop(struct emu_thread *thread)
 {
 	struct emu_threads *threads = thread->threads;
 
@@ -86,7 +89,7 @@ void emu_threads_destroy(struct emu_threads *threads)
 		return;
 	for (int i = 0; i < BUCKETS; i++) {
 		emu_list_for_each_safe (pos, following, &threads->buckets[i])
-			thread_drop(
+			emu_threads_drop(
 				emu_container_of(pos, struct emu_thread, link));
 	}
 	free(threads);
@@ -121,8 +124,9 @@ void emu_threads_each(struct emu_threads *threads,
 
 static void thread_ended(struct emu_source *source, uint32_t events)
 {
-	(void)events;
-	thread_drop(emu_container_of(source, struct emu_thread, source));
+	if (events & (EPOLLIN | EPOLLHUP))
+		emu_threads_drop(
+			emu_container_of(source, struct emu_thread, source));
 }
 
 static ssize_t read_status(pid_t tid, char *text, size_t size)
@@ -193,10 +197,14 @@ pid_t emu_target_process(struct emu_thread *thread)
 
 bool emu_target_killed(const struct emu_thread *thread)
 {
-	uint64_t pending;
+	char text[4096];
+	uint64_t pending = 0;
 
-	return emu_target_status(thread, "SigPnd", &pending) < 0 ||
-	       (pending >> (SIGKILL - 1) & 1);
+	if (read_status(thread->tid, text, sizeof(text)) < 0 ||
+		strstr(text, "\nState:\tZ") || strstr(text, "\nState:\tX"))
+		return true;
+	status_value(text, "SigPnd", 16, &pending);
+	return pending >> (SIGKILL - 1) & 1;
 }
 
 static int pidfd_open_thread(struct emu_threads *threads, pid_t tid)
@@ -254,7 +262,7 @@ struct emu_thread *emu_threads_get(struct emu_threads *threads, pid_t tid)
 	int rc;
 
 	if (thread && threads->no_thread_pidfd && has_ended(thread)) {
-		thread_drop(thread);
+		emu_threads_drop(thread);
 		thread = NULL;
 	}
 	if (thread)
@@ -371,7 +379,7 @@ int emu_target_stack(struct emu_thread *thread, uint64_t *sp)
 	unsigned long long value;
 
 	/* "running" until the thread has left its processor. */
-	for (int tries = 0; tries < 1000; tries++) {
+	for (int tries = 0; tries < TRIES; tries++) {
 		ssize_t length = read_syscall(thread, text, sizeof(text));
 
 		if (length < 0)

@@ -21,6 +21,7 @@ struct emu_parked;
 struct emu_voided;
 struct emu_answers;
 struct emu_pwait;
+struct emu_hold;
 
 /*
  * A thread that made at least one trapped call. It goes when the kernel says
@@ -41,6 +42,7 @@ struct emu_thread {
 		*voided; /* calls that signals cut off, newest first */
 	struct emu_answers *answers; /* the latest, which may be lost */
 	struct emu_pwait *pwait; /* a signal mask that is lent to it */
+	struct emu_hold *hold; /* a call that is to be served in a stop */
 	uint64_t exact_until_ns; /* it ran a signal handler, see exact.c */
 };
 
@@ -60,6 +62,9 @@ struct emu_thread *emu_threads_get(struct emu_threads *threads, pid_t tid);
 
 /* The thread if it is known, else NULL. */
 struct emu_thread *emu_threads_find(struct emu_threads *threads, pid_t tid);
+
+/* Ends the record, as if the thread had ended. */
+void emu_threads_drop(struct emu_thread *thread);
 
 /* Calls `visit` for each known thread. */
 void emu_threads_each(struct emu_threads *threads,
@@ -111,7 +116,7 @@ bool emu_target_runs(struct emu_thread *thread);
 /* The signals that are pending for the thread, its own and its process's. */
 uint64_t emu_target_pending(const struct emu_thread *thread);
 
-/* Has the thread a SIGKILL that it has not died of yet? */
+/* Has the thread ended, or a SIGKILL that it has not died of yet? */
 bool emu_target_killed(const struct emu_thread *thread);
 
 /* The same for a line with a decimal number, such as "TracerPid". */

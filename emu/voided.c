@@ -43,8 +43,8 @@
 /* More than this many deep, the oldest are forgotten. */
 #define MAX_VOIDED 16
 
-/* So often a thread's stack is looked for, a thousand times each. */
-#define MAX_LOOKS 1000
+/* A thread that has no stack to show is looked at again after this time. */
+#define TICK_NS 1000000u
 
 struct emu_voided {
 	struct emu_voided *next;
@@ -131,6 +131,12 @@ static void observe(struct emu_intercept *intercept,
 			intercept, call, -EINTR, interrupting(intercept, call));
 }
 
+/* Stopped by us: what became of it shows when the thread is heard of. */
+static bool is_undecided(enum emu_void why)
+{
+	return why == EMU_VOID_UNDECIDED || why == EMU_VOID_HELD;
+}
+
 void emu_voided_add(struct emu_intercept *intercept,
 	const struct emu_call *call, enum emu_void why, int64_t result)
 {
@@ -138,7 +144,7 @@ void emu_voided_add(struct emu_intercept *intercept,
 	struct emu_thread *thread = call->thread;
 	struct emu_voided **tail = &thread->voided;
 
-	if (why != EMU_VOID_UNDECIDED)
+	if (!is_undecided(why))
 		observe(intercept, call, why, result);
 	if (!voided)
 		return;
@@ -176,22 +182,22 @@ static bool parked_arrival(
 {
 	struct emu_parked *parked = call->thread->parked;
 	bool is_wait = emu_parked_is_wait(parked);
-	bool again = emu_call_repeats(call, &parked->call);
+	bool ours = call->thread->pwait || parked->resumes;
 
-	if (again) {
-		emu_exact_stopped(intercept);
-		emu_observe_again(intercept, call, parked->call.id, false);
+	if (!emu_call_repeats(call, &parked->call)) {
+		emu_parked_interrupted(parked);
+		return false;
 	}
-	if (again && call->thread->pwait && !parked->dead) {
+	if (!ours)
+		emu_exact_stopped(intercept);
+	emu_observe_again(intercept, call, parked->call.id, false);
+	if (is_wait && ours && !parked->dead) {
 		emu_wait_resume(parked, call);
 		return true;
 	}
 	emu_parked_kill(parked, true);
-	if (!again)
-		emu_voided_add(intercept, &parked->call,
-			is_wait ? EMU_VOID_WAIT : EMU_VOID_SLEPT, 0);
 	emu_parked_destroy(parked);
-	if (!again || !is_wait)
+	if (!is_wait)
 		return false;
 	/* Stopped and continued: no restart for epoll_wait() (signal(7)). */
 	if (emu_answer(intercept, call, -EINTR) < 0)
@@ -227,7 +233,8 @@ bool emu_voided_arrival(struct emu_intercept *intercept, struct emu_call *call)
 		return false;
 	why = voided->why;
 	result = voided->result;
-	if (why != EMU_VOID_UNDECIDED)
+	call->again = why == EMU_VOID_HELD;
+	if (!is_undecided(why))
 		emu_exact_stopped(intercept);
 	emu_observe_again(intercept, call, voided->call.id,
 		why == EMU_VOID_DONE || why == EMU_VOID_WAIT);
@@ -335,8 +342,42 @@ static bool never_sleeps(struct emu_thread *thread, enum emu_call_kind kind,
 	}
 }
 
+/*
+ * The signals that are blocked while the handler runs and will not be after
+ * it: the one that it was called for, unless SA_NODEFER is set, and those of
+ * its sa_mask. 0: nothing can be said.
+ */
+static uint64_t handled(const struct emu_thread *thread, const void *bytes)
+{
+	uint64_t blocked;
+
+	if (emu_target_status(thread, "SigBlk", &blocked) < 0)
+		return 0;
+	return blocked & ~emu_arch_frame_mask(bytes);
+}
+
+/*
+ * Is it a wait whose own mask blocks the signal that the handler ran for? The
+ * kernel would have kept that signal until the wait was over, or it came
+ * before the wait: it is no reason for the wait to fail.
+ */
+static bool masks_signal(const struct emu_thread *thread,
+	enum emu_call_kind kind, const uint64_t *args, const void *bytes)
+{
+	uint64_t signals;
+	uint64_t mask;
+
+	if ((kind != EMU_CALL_EPOLL_PWAIT && kind != EMU_CALL_EPOLL_PWAIT2) ||
+		!args[4] || args[5] != sizeof(mask) ||
+		emu_target_read(thread, args[4], &mask, sizeof(mask)) < 0)
+		return false;
+	signals = handled(thread, bytes);
+	return signals && !(signals & ~mask);
+}
+
 /* A call that went void before it was ever received, and failed. */
-static bool mend_failed(struct emu_thread *thread, struct emu_sigframe *frame)
+static bool mend_failed(struct emu_thread *thread, struct emu_sigframe *frame,
+	const void *bytes)
 {
 	char code[16];
 	int nr;
@@ -345,7 +386,9 @@ static bool mend_failed(struct emu_thread *thread, struct emu_sigframe *frame)
 		    emu_arch_code_size) < 0)
 		return false;
 	nr = emu_arch_frame_call(frame, code);
-	if (nr < 0 || !never_sleeps(thread, emu_arch_call(nr), frame->args))
+	if (nr < 0 || !(never_sleeps(thread, emu_arch_call(nr), frame->args) ||
+			      masks_signal(thread, emu_arch_call(nr),
+				      frame->args, bytes)))
 		return false;
 	/* The first argument is lost where the result took its place; only
 	 * rt_sigreturn(), which has none, can be run again there. */
@@ -359,8 +402,8 @@ static bool mend_failed(struct emu_thread *thread, struct emu_sigframe *frame)
  * One that will be made again. A wait may have been seen asleep when the
  * signal came, and then it has to fail; that a handler ran is reason enough.
  */
-static bool mend_restarting(
-	struct emu_thread *thread, struct emu_sigframe *frame)
+static bool mend_restarting(struct emu_thread *thread,
+	struct emu_sigframe *frame, const void *bytes)
 {
 	char code[16];
 	enum emu_call_kind kind;
@@ -370,7 +413,8 @@ static bool mend_restarting(
 		return false;
 	nr = emu_arch_frame_next_call(frame, code);
 	kind = nr < 0 ? EMU_CALL_OTHER : emu_arch_call(nr);
-	if (!emu_call_is_wait(kind) || no_timeout(thread, kind, frame->args))
+	if (!emu_call_is_wait(kind) || no_timeout(thread, kind, frame->args) ||
+		masks_signal(thread, kind, frame->args, bytes))
 		return false;
 	emu_arch_frame_return(frame, frame->ip + emu_arch_insn_size, -EINTR);
 	return true;
@@ -402,26 +446,29 @@ static bool mend_answered(struct emu_intercept *intercept,
 }
 
 static bool mend_unseen(struct emu_intercept *intercept,
-	struct emu_thread *thread, struct emu_sigframe *frame)
+	struct emu_thread *thread, struct emu_sigframe *frame,
+	const void *bytes)
 {
 	if (mend_answered(intercept, thread, frame))
 		return true;
 	if ((int64_t)frame->result == -EINTR)
-		return mend_failed(thread, frame);
-	return mend_restarting(thread, frame);
+		return mend_failed(thread, frame, bytes);
+	return mend_restarting(thread, frame, bytes);
 }
 
 /*
  * A signal came in a stop of ours. A call that cannot fail with EINTR runs
  * again; a wait may have been seen asleep, and fails.
  */
-static void decide(struct emu_intercept *intercept, struct emu_voided *voided)
+static void decide(struct emu_intercept *intercept, struct emu_voided *voided,
+	const void *bytes)
 {
 	const struct emu_call *call = &voided->call;
 
-	if (voided->why != EMU_VOID_UNDECIDED)
+	if (!is_undecided(voided->why))
 		return;
-	if (never_sleeps(call->thread, call->kind, call->args))
+	if (never_sleeps(call->thread, call->kind, call->args) ||
+		masks_signal(call->thread, call->kind, call->args, bytes))
 		voided->why = EMU_VOID_AGAIN;
 	else if (emu_call_is_wait(call->kind))
 		voided->why = EMU_VOID_WAIT;
@@ -431,7 +478,8 @@ static void decide(struct emu_intercept *intercept, struct emu_voided *voided)
 }
 
 static bool mend_frame(struct emu_intercept *intercept,
-	struct emu_thread *thread, struct emu_sigframe *frame)
+	struct emu_thread *thread, struct emu_sigframe *frame,
+	const void *bytes)
 {
 	struct emu_voided *voided = thread->voided;
 	bool changed;
@@ -439,30 +487,83 @@ static bool mend_frame(struct emu_intercept *intercept,
 	while (voided && !frame_matches(frame, &voided->call))
 		voided = voided->next;
 	if (!voided)
-		return mend_unseen(intercept, thread, frame);
+		return mend_unseen(intercept, thread, frame, bytes);
 	while (thread->voided != voided)
 		pop(thread);
-	decide(intercept, voided);
+	decide(intercept, voided, bytes);
 	changed = mend(frame, voided);
 	pop(thread);
 	return changed;
+}
+
+/* A call whose thread has no stack to show yet. */
+struct postponed {
+	struct emu_list link; /* on intercept->postponed */
+	struct emu_call call;
+};
+
+static void arm(struct emu_intercept *intercept)
+{
+	emu_deadline_arm(emu_loop_deadlines(intercept->loop),
+		&intercept->postponed_tick, emu_loop_now_ns() + TICK_NS);
 }
 
 /*
  * A thread that a signal has woken, and that waits for a processor since, has
  * no stack to show until it ran. Either it leaves the call then, or it sleeps
  * again; let go as it is, it would return through a frame that is not mended.
+ * Nobody else waits for it meanwhile.
  */
-static int find_stack(const struct emu_intercept *intercept,
-	const struct emu_call *call, uint64_t *sp)
+static bool postpone(
+	struct emu_intercept *intercept, const struct emu_call *call)
 {
-	int rc = emu_target_stack(call->thread, sp);
+	struct postponed *postponed = calloc(1, sizeof(*postponed));
 
-	for (int i = 0; i < MAX_LOOKS && rc == -EAGAIN &&
-			emu_notifier_valid(intercept->listener, call->id);
-		i++)
-		rc = emu_target_stack(call->thread, sp);
-	return rc;
+	if (!postponed)
+		return false;
+	postponed->call = *call;
+	emu_list_add_tail(&postponed->link, &intercept->postponed);
+	arm(intercept);
+	return true;
+}
+
+void emu_voided_tick(struct emu_intercept *intercept)
+{
+	struct emu_list *last = intercept->postponed.prev;
+	bool more = !emu_list_empty(&intercept->postponed);
+
+	while (more) {
+		struct postponed *postponed = emu_container_of(
+			intercept->postponed.next, struct postponed, link);
+		struct emu_call call = postponed->call;
+
+		more = &postponed->link != last;
+		emu_list_remove(&postponed->link);
+		free(postponed);
+		emu_observe_cause_call(intercept, &call);
+		if (emu_notifier_valid(intercept->listener, call.id))
+			emu_call_rt_sigreturn(intercept, &call);
+		else
+			emu_voided_add(intercept, &call, EMU_VOID_AGAIN, 0);
+		emu_observe_cause(intercept, EMU_CAUSE_UNKNOWN);
+	}
+}
+
+void emu_voided_thread_gone(
+	struct emu_intercept *intercept, const struct emu_thread *thread)
+{
+	struct emu_list *pos;
+	struct emu_list *following;
+
+	emu_list_for_each_safe (pos, following, &intercept->postponed) {
+		struct postponed *postponed =
+			emu_container_of(pos, struct postponed, link);
+
+		if (postponed->call.thread != thread)
+			continue;
+		emu_list_remove(&postponed->link);
+		free(postponed);
+	}
 }
 
 void emu_call_rt_sigreturn(
@@ -471,13 +572,15 @@ void emu_call_rt_sigreturn(
 	char bytes[1024];
 	struct emu_sigframe frame;
 	uint64_t sp;
+	int rc = emu_target_stack(call->thread, &sp);
 
 	emu_exact_handler(call->thread);
-	if (find_stack(intercept, call, &sp) == 0 &&
-		emu_target_read(call->thread, sp, bytes, emu_arch_frame_size) ==
-			0) {
+	if (rc == -EAGAIN && postpone(intercept, call))
+		return;
+	if (rc == 0 && emu_target_read(call->thread, sp, bytes,
+			       emu_arch_frame_size) == 0) {
 		emu_arch_frame_load(&frame, bytes);
-		if (mend_frame(intercept, call->thread, &frame)) {
+		if (mend_frame(intercept, call->thread, &frame, bytes)) {
 			emu_arch_frame_store(bytes, &frame);
 			emu_target_write(
 				call->thread, sp, bytes, emu_arch_frame_size);

@@ -193,11 +193,6 @@ static int store(
 	return (int)((size_t)written / size);
 }
 
-int emu_wait_store(struct emu_parked *parked, int n)
-{
-	return store(parked->intercept, &parked->call, n);
-}
-
 /* So many of the harvested events reached the program. */
 static void commit(struct emu_object *object, int delivered)
 {
@@ -211,7 +206,7 @@ static int deliver(struct emu_intercept *intercept, const struct emu_call *call,
 	struct emu_object *object, int n)
 {
 	int result = store(intercept, call, n);
-	int rc = emu_answer_exactly(intercept, call, result);
+	int rc = emu_answer(intercept, call, result);
 
 	commit(object, rc == 0 && result > 0 ? result : 0);
 	return rc;
@@ -254,9 +249,14 @@ static bool still_waits(const struct emu_parked *parked)
 static void park(struct emu_intercept *intercept, struct emu_call *call,
 	struct emu_object *object, const struct wait *wait)
 {
-	struct emu_parked *parked = emu_parked_create(intercept, call, object);
+	struct emu_parked *parked;
 	int lent;
 
+	if (call->stopped) { /* made again, it sleeps */
+		emu_voided_add(intercept, call, EMU_VOID_HELD, 0);
+		return;
+	}
+	parked = emu_parked_create(intercept, call, object);
 	if (!parked) {
 		emu_answer_plain(intercept, call, -ENOMEM);
 		return;
@@ -291,7 +291,8 @@ void emu_call_epoll_wait(struct emu_intercept *intercept, struct emu_call *call)
 	emu_placeholder_taken(object);
 	object->pins--;
 	if (n > 0) {
-		if (deliver(intercept, call, object, n) < 0)
+		if (!emu_exact_hold(intercept, call) &&
+			deliver(intercept, call, object, n) < 0)
 			emu_voided_add(intercept, call, EMU_VOID_AGAIN, 0);
 	} else if (!wait.block) {
 		emu_answer_plain(intercept, call, 0);
@@ -313,68 +314,93 @@ static void wake_again(struct emu_intercept *intercept)
 	}
 }
 
-static int answer_parked(struct emu_parked *parked, int n)
-{
-	struct emu_object *object = parked->object;
-	int rc;
-
-	if (!parked->call.thread->pwait)
-		return n > 0 ? deliver(parked->intercept, &parked->call, object,
-				       n)
-			     : emu_answer(parked->intercept, &parked->call, 0);
-	rc = emu_pwait_answer(parked, n);
-	commit(object, rc > 0 ? rc : 0);
-	return rc < 0 ? rc : 0;
-}
-
-/* What follows a wake: an answer, or none because the call went void. */
+/*
+ * What a wake or the deadline brought. The answer may find that the call went
+ * void: then it is remembered as a call that was cut off, if it was not made
+ * again by the time the thread is heard of.
+ */
 static void conclude(struct emu_parked *parked, int n)
 {
-	struct emu_thread *thread = parked->call.thread;
+	struct emu_intercept *intercept = parked->intercept;
+	int rc = n > 0 ? deliver(intercept, &parked->call, parked->object, n)
+		       : emu_answer(intercept, &parked->call, 0);
 
-	if (answer_parked(parked, n) == 0)
+	if (rc == 0)
 		emu_parked_destroy(parked);
-	else if (thread->parked == parked && !thread->pwait)
+	else
 		emu_parked_kill(parked, true);
-	/* else it comes again, or a handler took it and it is gone */
+}
+
+/* The thread left the call. */
+static void left(struct emu_parked *parked)
+{
+	if (parked->call.thread->pwait)
+		emu_epoll_wait_end(&parked->waiter, true);
+	else
+		emu_parked_kill(parked, true);
+	wake_again(parked->intercept);
+}
+
+/* Events for it, if there are any; they are not taken yet. */
+static int look(struct emu_parked *parked)
+{
+	int n = harvest(parked->intercept, parked->object,
+		emu_call_int(&parked->call, 2));
+
+	emu_placeholder_taken(parked->object);
+	return n;
 }
 
 void emu_wait_serve(struct emu_parked *parked, bool expired)
 {
-	struct emu_intercept *intercept = parked->intercept;
 	int n;
 
 	emu_list_remove(&parked->woken_link);
+	parked->expired = parked->expired || expired;
+	/* Its thread is being stopped, or is to make it again, or left alone.
+	 */
+	if (parked->call.thread->hold || parked->resumes ||
+		emu_exec_keeps_parked(parked))
+		return;
 	if (!still_waits(parked)) {
-		if (parked->call.thread->pwait)
-			emu_epoll_wait_end(&parked->waiter, true);
-		else
-			emu_parked_kill(parked, true);
-		wake_again(intercept);
+		left(parked);
 		return;
 	}
-	n = harvest(intercept, parked->object, emu_call_int(&parked->call, 2));
-	emu_placeholder_taken(parked->object);
-	if (n == 0 && !expired) {
+	if (parked->call.thread->pwait) {
+		emu_pwait_serve(parked);
+		return;
+	}
+	n = look(parked);
+	if (n == 0 && !parked->expired) {
 		emu_epoll_wait_begin(
 			parked->object->epoll, &parked->waiter, woken);
 		emu_observe_slept_on(parked);
-	} else {
+	} else if (n == 0 ||
+		   !emu_exact_hold(parked->intercept, &parked->call)) {
 		conclude(parked, n);
 	}
 }
 
+bool emu_wait_serve_stopped(struct emu_parked *parked)
+{
+	int n = look(parked);
+
+	if (n == 0 && !parked->expired)
+		return false;
+	parked->call.stopped = true;
+	conclude(parked, n);
+	return true;
+}
+
 void emu_wait_resume(struct emu_parked *parked, const struct emu_call *call)
 {
-	int n;
-
 	parked->call.id = call->id;
+	parked->call.stopped = false;
+	parked->resumes = false;
 	if (parked->waiter.epoll)
 		emu_epoll_wait_end(&parked->waiter, false);
-	n = harvest(parked->intercept, parked->object,
-		emu_call_int(&parked->call, 2));
-	if (n == 0)
-		sleep_on(parked);
+	if (parked->expired || look(parked) > 0)
+		emu_wait_serve(parked, false);
 	else
-		conclude(parked, n);
+		sleep_on(parked);
 }

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * execve(2) and what is addressed by thread id.
+ *
+ * The supervisor reaches into a thread by its id. execve() ends all other
+ * threads of its process, and the one that makes it takes over the leader's
+ * id: what was meant for the leader would reach the new image, which may be
+ * set-uid. And while execve() waits for the other threads to be reaped it
+ * holds a lock that ptrace(2) takes.
+ *
+ * So execve() is trapped and let go on at once. The supervisor is one thread,
+ * hence nothing is written at that moment. From then on until it is over, the
+ * process is left alone: calls of its other threads are kept, and no parked
+ * one is served. If the execve() failed they go on; if not, those threads are
+ * gone, and what was remembered of the leader goes as well.
+ *
+ * When it is over is seen from the thread itself: it makes another call, or is
+ * in another one (/proc/TID/syscall), or is gone. If it runs, the time that it
+ * spends outside of the kernel tells. Whether it succeeded shows in the old
+ * memory, which has no user any more. A child that shares its memory with its
+ * parent (vfork(2)) has a flag that its first execve() clears.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "notifier.h"
+#include "proc.h"
+#include "supervisor.h"
+
+/* How often it is looked at while somebody waits, and while nobody does. */
+#define TICK_NS 1000000u
+#define IDLE_TICK_NS 100000000u
+
+#define PF_FORKNOEXEC 0x40u /* include/linux/sched.h: did not execve() yet */
+
+/* An execve() under way. */
+struct emu_exec {
+	struct emu_list link; /* on intercept->execs */
+	struct emu_list kept; /* calls of other threads, oldest first */
+	pid_t process;
+	pid_t tid;
+	int nr;
+	uint64_t ip; /* an address that the old image has */
+	int memory_fd; /* /proc/TID/mem, or -1 */
+	bool first; /* since fork */
+	bool waited_for; /* a parked call was to be served */
+	bool ran; /* it was seen running, and had spent this time: */
+	unsigned long user_ticks;
+};
+
+struct kept {
+	struct emu_list link;
+	struct emu_call call;
+};
+
+static ssize_t read_proc(pid_t tid, const char *name, char *text, size_t size)
+{
+	char path[48];
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)tid, name);
+	return emu_proc_read(path, text, size);
+}
+
+/* The flags, and the time outside of the kernel, of proc_pid_stat(5). */
+static bool read_stat(pid_t tid, unsigned int *flags, unsigned long *user_ticks)
+{
+	char text[1024];
+	const char *at;
+
+	if (read_proc(tid, "stat", text, sizeof(text)) < 0)
+		return false;
+	at = strrchr(text, ')');
+	return at && sscanf(at,
+			     ") %*c %*d %*d %*d %*d %*d %u %*u %*u %*u %*u "
+			     "%lu",
+			     flags, user_ticks) == 2;
+}
+
+static struct emu_exec *find(struct emu_intercept *intercept, pid_t process)
+{
+	struct emu_list *pos;
+
+	emu_list_for_each (pos, &intercept->execs) {
+		struct emu_exec *exec =
+			emu_container_of(pos, struct emu_exec, link);
+
+		if (exec->process == process)
+			return exec;
+	}
+	return NULL;
+}
+
+static struct emu_exec *find_of(
+	struct emu_intercept *intercept, struct emu_thread *thread)
+{
+	return emu_list_empty(&intercept->execs)
+		       ? NULL
+		       : find(intercept, emu_target_process(thread));
+}
+
+/* Is it still under way? */
+static bool is_under_way(struct emu_exec *exec)
+{
+	char text[256];
+	unsigned long user_ticks = 0;
+	unsigned int flags;
+	bool ran = exec->ran;
+
+	if (read_proc(exec->tid, "syscall", text, sizeof(text)) <= 0)
+		return false;
+	exec->ran = false;
+	if (strncmp(text, "running", 7) != 0)
+		return strtol(text, NULL, 10) == exec->nr;
+	if (!read_stat(exec->tid, &flags, &user_ticks))
+		return false;
+	exec->ran = true;
+	if (ran && user_ticks != exec->user_ticks)
+		return false;
+	if (!ran)
+		exec->user_ticks = user_ticks;
+	return true;
+}
+
+/* The thread's id is no longer one of its process's. */
+static bool has_lost_its_id(const struct emu_exec *exec)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d", (int)exec->process,
+		(int)exec->tid);
+	return access(path, F_OK) < 0;
+}
+
+/* It is over. */
+static bool has_succeeded(const struct emu_exec *exec)
+{
+	unsigned long user_ticks;
+	unsigned int flags;
+	char byte;
+
+	/* Another than the leader has the leader's id now. */
+	if (exec->tid != exec->process && has_lost_its_id(exec))
+		return true;
+	if (exec->first && read_stat(exec->process, &flags, &user_ticks))
+		return !(flags & PF_FORKNOEXEC);
+	return pread(exec->memory_fd, &byte, 1, (off_t)exec->ip) <= 0;
+}
+
+static void free_exec(struct emu_exec *exec)
+{
+	while (!emu_list_empty(&exec->kept)) {
+		struct kept *kept =
+			emu_container_of(exec->kept.next, struct kept, link);
+
+		emu_list_remove(&kept->link);
+		free(kept);
+	}
+	emu_list_remove(&exec->link);
+	if (exec->memory_fd >= 0)
+		close(exec->memory_fd);
+	free(exec);
+}
+
+/* The old image is gone: so is what it had lent, pending and remembered. */
+static void forget_image(
+	struct emu_intercept *intercept, const struct emu_exec *exec)
+{
+	struct emu_thread *leader =
+		emu_threads_find(intercept->threads, exec->process);
+	struct emu_thread *other =
+		emu_threads_find(intercept->threads, exec->tid);
+
+	if (other && other != leader)
+		emu_threads_drop(other);
+	if (leader)
+		emu_intercept_reset_thread(intercept, leader);
+}
+
+/* It failed: those who waited for it go on. */
+static void go_on(struct emu_intercept *intercept, struct emu_exec *exec)
+{
+	struct emu_list *pos;
+	struct emu_list *following;
+
+	emu_list_for_each_safe (pos, following, &intercept->parked) {
+		struct emu_parked *parked =
+			emu_container_of(pos, struct emu_parked, link);
+
+		if (parked->kept && !parked->dead &&
+			emu_target_process(parked->call.thread) ==
+				exec->process) {
+			parked->kept = false;
+			emu_list_remove(&parked->woken_link);
+			emu_list_add_tail(
+				&parked->woken_link, &intercept->woken);
+		}
+	}
+	while (!emu_list_empty(&exec->kept)) {
+		struct kept *kept =
+			emu_container_of(exec->kept.next, struct kept, link);
+
+		emu_list_remove(&kept->link);
+		if (emu_notifier_valid(intercept->listener, kept->call.id))
+			emu_intercept_call(intercept, &kept->call);
+		free(kept);
+	}
+}
+
+static void over(struct emu_intercept *intercept, struct emu_exec *exec)
+{
+	emu_list_remove(&exec->link);
+	if (has_succeeded(exec))
+		forget_image(intercept, exec);
+	else
+		go_on(intercept, exec);
+	free_exec(exec);
+}
+
+static void arm(struct emu_intercept *intercept)
+{
+	uint64_t after_ns = IDLE_TICK_NS;
+	struct emu_list *pos;
+
+	if (emu_list_empty(&intercept->execs))
+		return;
+	emu_list_for_each (pos, &intercept->execs) {
+		const struct emu_exec *exec =
+			emu_container_of(pos, struct emu_exec, link);
+
+		if (exec->waited_for || !emu_list_empty(&exec->kept))
+			after_ns = TICK_NS;
+	}
+	emu_deadline_arm(emu_loop_deadlines(intercept->loop),
+		&intercept->exec_tick, emu_loop_now_ns() + after_ns);
+}
+
+void emu_exec_tick(struct emu_intercept *intercept)
+{
+	struct emu_list *pos;
+	struct emu_list *following;
+
+	emu_list_for_each_safe (pos, following, &intercept->execs) {
+		struct emu_exec *exec =
+			emu_container_of(pos, struct emu_exec, link);
+
+		/* What goes on may begin another, which comes to the end. */
+		if (!is_under_way(exec))
+			over(intercept, exec);
+	}
+	arm(intercept);
+}
+
+bool emu_exec_under_way(
+	struct emu_intercept *intercept, struct emu_thread *thread)
+{
+	return find_of(intercept, thread) != NULL;
+}
+
+bool emu_exec_keeps_parked(struct emu_parked *parked)
+{
+	struct emu_exec *exec = find_of(parked->intercept, parked->call.thread);
+
+	if (!exec)
+		return false;
+	parked->kept = true;
+	exec->waited_for = true;
+	arm(parked->intercept);
+	return true;
+}
+
+/* A call of its process: is it kept until the execve() is over? */
+static bool keeps(struct emu_intercept *intercept, struct emu_exec *exec,
+	const struct emu_call *call)
+{
+	struct kept *kept;
+
+	if (call->thread->tid == exec->tid || !is_under_way(exec)) {
+		over(intercept, exec);
+		return false;
+	}
+	kept = calloc(1, sizeof(*kept));
+	if (!kept)
+		return true; /* it waits until it is over, and is lost then */
+	kept->call = *call;
+	emu_list_add_tail(&kept->link, &exec->kept);
+	arm(intercept);
+	return true;
+}
+
+static void begin(struct emu_intercept *intercept, const struct emu_call *call)
+{
+	struct emu_exec *exec = calloc(1, sizeof(*exec));
+	pid_t process = emu_target_process(call->thread);
+	unsigned long user_ticks;
+	char path[48];
+	unsigned int flags;
+
+	if (!exec || !process) {
+		free(exec);
+		return;
+	}
+	exec->process = process;
+	exec->tid = call->thread->tid;
+	exec->nr = call->nr;
+	exec->ip = call->ip;
+	snprintf(path, sizeof(path), "/proc/%d/mem", (int)exec->tid);
+	exec->memory_fd = open(path, O_RDONLY | O_CLOEXEC);
+	exec->first = read_stat(exec->tid, &flags, &user_ticks) &&
+		      flags & PF_FORKNOEXEC;
+	emu_list_init(&exec->kept);
+	emu_list_add_tail(&exec->link, &intercept->execs);
+	arm(intercept);
+}
+
+bool emu_exec_arrival(
+	struct emu_intercept *intercept, const struct emu_call *call)
+{
+	struct emu_exec *exec = find_of(intercept, call->thread);
+
+	if (exec && keeps(intercept, exec, call))
+		return true;
+	if (call->kind != EMU_CALL_EXEC)
+		return false;
+	begin(intercept, call);
+	emu_notifier_continue(intercept->listener, call->id);
+	return true;
+}
+
+void emu_exec_thread_gone(
+	struct emu_intercept *intercept, const struct emu_thread *thread)
+{
+	struct emu_list *pos;
+	struct emu_list *at;
+	struct emu_list *following;
+
+	emu_list_for_each (pos, &intercept->execs) {
+		struct emu_exec *exec =
+			emu_container_of(pos, struct emu_exec, link);
+
+		emu_list_for_each_safe (at, following, &exec->kept) {
+			struct kept *kept =
+				emu_container_of(at, struct kept, link);
+
+			if (kept->call.thread != thread)
+				continue;
+			emu_list_remove(&kept->link);
+			free(kept);
+		}
+	}
+}
+
+void emu_exec_finish(struct emu_intercept *intercept)
+{
+	while (!emu_list_empty(&intercept->execs))
+		free_exec(emu_container_of(
+			intercept->execs.next, struct emu_exec, link));
+}
