@@ -151,8 +151,13 @@ int emu_pwait_lend(struct emu_parked *parked, uint64_t mask)
 
 	/* SIGKILL and SIGSTOP cannot be blocked (set_user_sigmask()). */
 	mask &= ~((1ull << (SIGKILL - 1)) | (1ull << (SIGSTOP - 1)));
-	if (emu_target_status(thread, "SigBlk", &own) == 0 && own == mask)
-		return 0;
+	if (emu_target_status(thread, "SigBlk", &own) == 0 && own == mask) {
+		if (emu_parked_valid(parked))
+			return 0;
+		/* That is the mask of a handler, which will tell more. */
+		before_mask(parked, true);
+		return 1;
+	}
 	pwait = calloc(1, sizeof(*pwait));
 	if (!pwait)
 		return 0;
@@ -282,6 +287,8 @@ static void delivered(
 	if (WSTOPSIG(status) == SIGTRAP && !emu_stop_is_event(status) &&
 		!emu_exec_under_way(intercept, thread)) {
 		mend_frame(thread, &parked->call);
+		/* So that it is left as it is when the handler returns. */
+		emu_voided_remember(&parked->call, EMU_VOID_WAIT, 0);
 		emu_stop_let_go(thread->tid, 0);
 	} else {
 		set_mask(thread->tid, thread->pwait->old_mask);

@@ -161,8 +161,6 @@ static void carry_out(struct emu_intercept *intercept, struct emu_call *call,
 		emu_answer_plain(intercept, call, rc);
 		return;
 	}
-	if (may_move(object, call) && emu_exact_hold(intercept, call))
-		return;
 	result = transfer(intercept, object, call, value);
 	if (result != -EAGAIN)
 		emu_answer_done(intercept, call, result);
@@ -192,6 +190,10 @@ void emu_call_read_write(struct emu_intercept *intercept, struct emu_call *call)
 		return;
 	}
 	call->object = object;
+	if (may_move(object, call) && emu_exact_hold(intercept, call)) {
+		close(fd);
+		return;
+	}
 	object->counter_fd = fd;
 	carry_out(intercept, call, object);
 	if (object->counter_fd >= 0)

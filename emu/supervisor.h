@@ -217,6 +217,9 @@ bool emu_parked_valid(const struct emu_parked *parked);
 /* voided.c: calls that signals cut off. */
 void emu_voided_add(struct emu_intercept *intercept,
 	const struct emu_call *call, enum emu_void why, int64_t result);
+/* The same; observers were told already. */
+void emu_voided_remember(
+	const struct emu_call *call, enum emu_void why, int64_t result);
 void emu_voided_clear(struct emu_thread *thread);
 /* The kernel took this answer; see voided.c for what that is worth. */
 void emu_voided_note_answer(struct emu_intercept *intercept,

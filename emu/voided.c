@@ -137,15 +137,13 @@ static bool is_undecided(enum emu_void why)
 	return why == EMU_VOID_UNDECIDED || why == EMU_VOID_HELD;
 }
 
-void emu_voided_add(struct emu_intercept *intercept,
+void emu_voided_remember(
 	const struct emu_call *call, enum emu_void why, int64_t result)
 {
 	struct emu_voided *voided = calloc(1, sizeof(*voided));
 	struct emu_thread *thread = call->thread;
 	struct emu_voided **tail = &thread->voided;
 
-	if (!is_undecided(why))
-		observe(intercept, call, why, result);
 	if (!voided)
 		return;
 	voided->call = *call;
@@ -158,6 +156,14 @@ void emu_voided_add(struct emu_intercept *intercept,
 		tail = &(*tail)->next;
 	free(*tail);
 	*tail = NULL;
+}
+
+void emu_voided_add(struct emu_intercept *intercept,
+	const struct emu_call *call, enum emu_void why, int64_t result)
+{
+	if (!is_undecided(why))
+		observe(intercept, call, why, result);
+	emu_voided_remember(call, why, result);
 }
 
 static void pop(struct emu_thread *thread)
