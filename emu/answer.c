@@ -46,7 +46,7 @@ int emu_answer(struct emu_intercept *intercept, const struct emu_call *call,
 	if (rc < 0)
 		return -ENOENT;
 	if (!call->stopped)
-		emu_voided_note_answer(intercept, call, result);
+		emu_voided_note_answer(intercept, call, result, false);
 	emu_answer_count(intercept, call, result);
 	return 0;
 }
@@ -65,6 +65,15 @@ void emu_answer_done(struct emu_intercept *intercept,
 		emu_voided_add(intercept, call, EMU_VOID_DONE, result);
 }
 
+static void continued(
+	struct emu_intercept *intercept, const struct emu_call *call)
+{
+	/* These may sleep in the kernel, and fail there with EINTR. */
+	if (call->kind == EMU_CALL_READ || call->kind == EMU_CALL_WRITE)
+		emu_voided_note_answer(intercept, call, 0, true);
+	emu_observe_finished(intercept, call, EMU_END_CONTINUED, 0);
+}
+
 void emu_answer_continue(
 	struct emu_intercept *intercept, const struct emu_call *call)
 {
@@ -73,7 +82,7 @@ void emu_answer_continue(
 	else if (emu_notifier_continue(intercept->listener, call->id) < 0)
 		emu_voided_add(intercept, call, EMU_VOID_AGAIN, 0);
 	else
-		emu_observe_finished(intercept, call, EMU_END_CONTINUED, 0);
+		continued(intercept, call);
 }
 
 void emu_answer_full(struct emu_intercept *intercept)

@@ -170,19 +170,18 @@ static int add_watch(const struct ctl *ctl)
 {
 	struct emu_watch *watch;
 	struct emu_item *item;
-	int rc = get_watch(ctl, &watch);
+	int rc;
 
+	if (find_item(ctl))
+		return -EEXIST;
+	rc = get_watch(ctl, &watch);
 	if (rc < 0)
 		return rc;
 	if (ctl->eventfd)
 		watch->eventfd = ctl->eventfd->number;
-	if (find_item(ctl)) {
-		rc = -EEXIST;
-	} else {
-		drop_gone(ctl);
-		rc = emu_epoll_add(ctl->object->epoll, &watch->file, ctl->fd,
-			&ctl->event, &item);
-	}
+	drop_gone(ctl);
+	rc = emu_epoll_add(
+		ctl->object->epoll, &watch->file, ctl->fd, &ctl->event, &item);
 	if (rc < 0) {
 		if (watch->users == 0)
 			emu_watch_destroy(watch);
@@ -203,6 +202,7 @@ static int add_nested(const struct ctl *ctl)
 	if (rc < 0)
 		return rc;
 	ctl->intercept->nested++;
+	ctl->inner->outer++;
 	emu_placeholder_show_nested(
 		ctl->object, ctl->inner, ctl->event.events | EMU_EPOLLERR);
 	return 0;
@@ -322,6 +322,8 @@ static int delete (const struct ctl *ctl)
 	emu_item_info(item, &info);
 	emu_epoll_del(item);
 	if (ctl->inner) {
+		ctl->intercept->nested--;
+		ctl->inner->outer--;
 		emu_placeholder_show_nested(ctl->object, ctl->inner, 0);
 		return 0;
 	}

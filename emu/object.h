@@ -41,6 +41,7 @@ struct emu_object {
 	int doorbell; /* host eventfd in the ready set */
 	bool rung;
 	unsigned int signals; /* signalfds that a poll has to show */
+	unsigned int outer; /* items of other epolls that it is */
 	bool coarse; /* some item cannot be in the ready set */
 	uint64_t deliveries; /* waits that took events from it */
 	bool drained; /* the ready set no longer shows a queued edge */

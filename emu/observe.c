@@ -112,7 +112,8 @@ static void add_events(
 static void tell_finished(
 	struct emu_intercept *intercept, struct emu_finish *finish)
 {
-	if (!emu_observed(intercept))
+	/* A call that is none of ours was not told of as received, either. */
+	if (!emu_observed(intercept) || finish->call->kind >= EMU_CALLS)
 		return;
 	finish->at_ns = emu_loop_now_ns();
 	add_events(intercept, finish);

@@ -19,6 +19,20 @@
 
 #define COUNTER_SIZE 8
 
+/* The memory cannot be reached: the kernel, which may, makes the transfer. */
+#define BY_KERNEL (-ENOSYS)
+
+/*
+ * A value was taken that could not be stored. The thread itself may reach the
+ * memory (memfd_secret(2)), or it is a bad address: the value goes back, and
+ * the kernel's own read takes it once more.
+ */
+static int64_t put_back(struct emu_object *object, uint64_t value)
+{
+	return emu_eventfd_write(object->eventfd, value) < 0 ? -EFAULT
+							     : BY_KERNEL;
+}
+
 /*
  * Tries the transfer with object->counter_fd open. The result for the
  * program, or -EAGAIN when it would have to wait.
@@ -46,7 +60,7 @@ static int64_t transfer(struct emu_intercept *intercept,
 	emu_observe_counter(intercept, object, call);
 	stored = emu_target_write(
 		call->thread, call->args[1], &value, sizeof(value));
-	return stored == COUNTER_SIZE ? COUNTER_SIZE : -EFAULT;
+	return stored == COUNTER_SIZE ? COUNTER_SIZE : put_back(object, value);
 }
 
 /* Reads and writes that bypass the filter wake parked ones, too. */
@@ -118,6 +132,16 @@ static void park(struct emu_intercept *intercept, struct emu_call *call,
 	emu_list_add_tail(&parked->woken_link, &intercept->woken);
 }
 
+/* The transfer is made, or is the kernel's to make. */
+static void finish(struct emu_intercept *intercept, const struct emu_call *call,
+	int64_t result)
+{
+	if (result == BY_KERNEL)
+		emu_answer_continue(intercept, call);
+	else
+		emu_answer_done(intercept, call, result);
+}
+
 void emu_rw_serve(struct emu_parked *parked)
 {
 	struct emu_intercept *intercept = parked->intercept;
@@ -141,7 +165,7 @@ void emu_rw_serve(struct emu_parked *parked)
 		emu_observe_slept_on(parked);
 		return;
 	}
-	emu_answer_done(intercept, &parked->call, result);
+	finish(intercept, &parked->call, result);
 	emu_parked_destroy(parked);
 }
 
@@ -158,12 +182,12 @@ static void carry_out(struct emu_intercept *intercept, struct emu_call *call,
 		rc = emu_target_read(
 			call->thread, call->args[1], &value, sizeof(value));
 	if (rc < 0) {
-		emu_answer_plain(intercept, call, rc);
+		finish(intercept, call, rc == -EFAULT ? BY_KERNEL : rc);
 		return;
 	}
 	result = transfer(intercept, object, call, value);
 	if (result != -EAGAIN)
-		emu_answer_done(intercept, call, result);
+		finish(intercept, call, result);
 	else if (fcntl(object->counter_fd, F_GETFL) & O_NONBLOCK)
 		emu_answer_plain(intercept, call, -EAGAIN);
 	else

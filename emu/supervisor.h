@@ -61,7 +61,7 @@ struct emu_intercept {
 	uint64_t next_id; /* the cookie that the next call should have */
 	bool begun; /* there was a call; the kernel picks its cookie */
 	uint64_t exact_until_ns; /* threads were stopped, see exact.c */
-	size_t nested; /* epolls were added to epolls */
+	size_t nested; /* items that are epolls */
 	bool merged; /* all epolls have their edges together */
 	bool mixed; /* an epoll's edges are in several parts */
 	bool coarse; /* an epoll's placeholder needs the doorbell for all */
@@ -221,9 +221,12 @@ void emu_voided_add(struct emu_intercept *intercept,
 void emu_voided_remember(
 	const struct emu_call *call, enum emu_void why, int64_t result);
 void emu_voided_clear(struct emu_thread *thread);
-/* The kernel took this answer; see voided.c for what that is worth. */
+/*
+ * The kernel took this answer, or (`kernels`) carries the call out itself; see
+ * voided.c for what that is worth.
+ */
 void emu_voided_note_answer(struct emu_intercept *intercept,
-	const struct emu_call *call, int64_t result);
+	const struct emu_call *call, int64_t result, bool kernels);
 /*
  * A call comes from a thread: settles what it says about an earlier call of
  * that thread. True when that answered it.

@@ -26,16 +26,40 @@ static void watch_gone(void *ctx, struct emu_watch *watch)
 	emu_watch_release(watch);
 }
 
-static void drop_item(struct emu_item *item)
+/* An item that was an epoll left. */
+static void forget_nested(
+	struct emu_intercept *intercept, const struct emu_file *file)
+{
+	const struct emu_fdtable *table = intercept->fdtable;
+	size_t count = emu_fdtable_count(table, EMU_KIND_EPOLL);
+
+	intercept->nested--;
+	for (size_t i = 0; i < count; i++) {
+		struct emu_object *inner =
+			emu_fdtable_at(table, EMU_KIND_EPOLL, i);
+
+		if (emu_epoll_file(inner->epoll) == file)
+			inner->outer--;
+	}
+}
+
+static void drop_item(struct emu_intercept *intercept,
+	const struct emu_object *object, struct emu_item *item)
 {
 	struct emu_item_info info;
+	struct emu_watch *watch;
 
 	emu_item_info(item, &info);
 	emu_epoll_del(item);
-	if (emu_file_is_watch(info.file)) {
-		emu_watch_of_file(info.file)->shown = NULL;
-		emu_watch_put(emu_watch_of_file(info.file));
+	if (!emu_file_is_watch(info.file)) {
+		forget_nested(intercept, info.file);
+		return;
 	}
+	watch = emu_watch_of_file(info.file);
+	/* Another epoll's ready set may have it. */
+	if (watch->shown == object)
+		watch->shown = NULL;
+	emu_watch_put(watch);
 }
 
 void emu_object_retire(
@@ -45,7 +69,8 @@ void emu_object_retire(
 
 	if (object->epoll) {
 		while ((item = emu_epoll_next(object->epoll, NULL)))
-			drop_item(item);
+			drop_item(intercept, object, item);
+		intercept->nested -= object->outer;
 	}
 	if (object->loop)
 		emu_loop_remove(intercept->loop, -1, &object->source);

@@ -293,6 +293,27 @@ struct emu_thread *emu_threads_get(struct emu_threads *threads, pid_t tid)
 	return thread;
 }
 
+/*
+ * Nothing is mapped at `addr`, it seems. If a stack is above, it grows down to
+ * there, as it does when the thread itself uses the address; process_vm_readv()
+ * does not make it grow (since Linux 6.5), reading /proc/TID/mem does.
+ */
+static void grow_stack(const struct emu_thread *thread, uint64_t addr)
+{
+	char path[48];
+	char byte;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/mem", (int)thread->tid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	n = pread(fd, &byte, 1, (off_t)addr);
+	(void)n; /* that it was tried is all that counts */
+	close(fd);
+}
+
 int emu_target_read(const struct emu_thread *thread, uint64_t addr,
 	void *buffer, size_t size)
 {
@@ -300,6 +321,10 @@ int emu_target_read(const struct emu_thread *thread, uint64_t addr,
 	struct iovec remote = {(void *)(uintptr_t)addr, size};
 	ssize_t n = process_vm_readv(thread->tid, &local, 1, &remote, 1, 0);
 
+	if (n < 0 && errno == EFAULT) {
+		grow_stack(thread, addr);
+		n = process_vm_readv(thread->tid, &local, 1, &remote, 1, 0);
+	}
 	if (n == (ssize_t)size)
 		return 0;
 	return n < 0 ? -errno : -EFAULT;
@@ -340,6 +365,10 @@ ssize_t emu_target_write(const struct emu_thread *thread, uint64_t addr,
 	struct iovec remote = {(void *)(uintptr_t)addr, size};
 	ssize_t n = process_vm_writev(thread->tid, &local, 1, &remote, 1, 0);
 
+	if (n < 0 && errno == EFAULT) {
+		grow_stack(thread, addr);
+		n = process_vm_writev(thread->tid, &local, 1, &remote, 1, 0);
+	}
 	return n < 0 ? -errno : n;
 }
 

@@ -69,11 +69,12 @@ struct emu_answers {
 		int64_t result;
 		uint64_t unseen; /* intercept->unseen at that time */
 		bool given;
+		bool kernels; /* the kernel carried it out */
 	} answers[ANSWERS];
 };
 
 void emu_voided_note_answer(struct emu_intercept *intercept,
-	const struct emu_call *call, int64_t result)
+	const struct emu_call *call, int64_t result, bool kernels)
 {
 	struct emu_answers *answers = call->thread->answers;
 
@@ -87,6 +88,7 @@ void emu_voided_note_answer(struct emu_intercept *intercept,
 	answers->answers[answers->next].result = result;
 	answers->answers[answers->next].unseen = intercept->unseen;
 	answers->answers[answers->next].given = true;
+	answers->answers[answers->next].kernels = kernels;
 	answers->next = (answers->next + 1) % ANSWERS;
 }
 
@@ -432,7 +434,7 @@ static bool mend_restarting(struct emu_thread *thread,
  * since.
  */
 static bool mend_answered(struct emu_intercept *intercept,
-	struct emu_thread *thread, struct emu_sigframe *frame)
+	struct emu_thread *thread, struct emu_sigframe *frame, bool *kernels)
 {
 	struct emu_answers *answers = thread->answers;
 
@@ -444,6 +446,9 @@ static bool mend_answered(struct emu_intercept *intercept,
 			!frame_matches(frame, &answers->answers[at].call))
 			continue;
 		answers->answers[at].given = false;
+		*kernels = answers->answers[at].kernels;
+		if (*kernels) /* as the kernel has it is right */
+			return false;
 		emu_arch_frame_return(frame, answers->answers[at].call.ip,
 			answers->answers[at].result);
 		return true;
@@ -455,8 +460,10 @@ static bool mend_unseen(struct emu_intercept *intercept,
 	struct emu_thread *thread, struct emu_sigframe *frame,
 	const void *bytes)
 {
-	if (mend_answered(intercept, thread, frame))
-		return true;
+	bool kernels = false;
+
+	if (mend_answered(intercept, thread, frame, &kernels) || kernels)
+		return !kernels;
 	if ((int64_t)frame->result == -EINTR)
 		return mend_failed(thread, frame, bytes);
 	return mend_restarting(thread, frame, bytes);

@@ -334,10 +334,10 @@ static void conclude(struct emu_parked *parked, int n)
 /* The thread left the call. */
 static void left(struct emu_parked *parked)
 {
-	if (parked->call.thread->pwait)
-		emu_epoll_wait_end(&parked->waiter, true);
-	else
+	if (!parked->call.thread->pwait)
 		emu_parked_kill(parked, true);
+	else if (parked->waiter.epoll) /* its stop is yet to come */
+		emu_epoll_wait_end(&parked->waiter, true);
 	wake_again(parked->intercept);
 }
 
