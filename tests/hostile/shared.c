@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* The memory that all processes of an arena share. */
+#include "hostile.h"
+#include <stddef.h>
+#include <sys/mman.h>
+
+struct hostile *hostile_map(void)
+{
+	void *memory = mmap(NULL, sizeof(struct hostile),
+		PROT_READ | PROT_WRITE, MAP_SHARED, HOSTILE_FD, 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
+}
