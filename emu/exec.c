@@ -179,24 +179,38 @@ static void forget_image(
 		emu_intercept_reset_thread(intercept, leader);
 }
 
-/* It failed: those who waited for it go on. */
-static void go_on(struct emu_intercept *intercept, struct emu_exec *exec)
+/* A parked call of the process that was to be served meanwhile. */
+static struct emu_parked *kept_parked(
+	struct emu_intercept *intercept, const struct emu_exec *exec)
 {
 	struct emu_list *pos;
-	struct emu_list *following;
 
-	emu_list_for_each_safe (pos, following, &intercept->parked) {
+	emu_list_for_each (pos, &intercept->parked) {
 		struct emu_parked *parked =
 			emu_container_of(pos, struct emu_parked, link);
 
 		if (parked->kept && !parked->dead &&
 			emu_target_process(parked->call.thread) ==
-				exec->process) {
-			parked->kept = false;
-			emu_list_remove(&parked->woken_link);
-			emu_list_add_tail(
-				&parked->woken_link, &intercept->woken);
-		}
+				exec->process)
+			return parked;
+	}
+	return NULL;
+}
+
+/*
+ * It failed: those who waited for it go on, and at once, for its thread may
+ * try again without a rest.
+ */
+static void go_on(struct emu_intercept *intercept, struct emu_exec *exec)
+{
+	struct emu_parked *parked;
+
+	while ((parked = kept_parked(intercept, exec))) {
+		parked->kept = false;
+		if (emu_parked_is_wait(parked))
+			emu_wait_serve(parked, false);
+		else
+			emu_rw_serve(parked);
 	}
 	while (!emu_list_empty(&exec->kept)) {
 		struct kept *kept =
@@ -308,7 +322,8 @@ static void begin(struct emu_intercept *intercept, const struct emu_call *call)
 	exec->ip = call->ip;
 	snprintf(path, sizeof(path), "/proc/%d/mem", (int)exec->tid);
 	exec->memory_fd = open(path, O_RDONLY | O_CLOEXEC);
-	exec->first = read_stat(exec->tid, &flags, &user_ticks) &&
+	/* The leader's: a thread that clone(2) made has the flag as well. */
+	exec->first = read_stat(process, &flags, &user_ticks) &&
 		      flags & PF_FORKNOEXEC;
 	emu_list_init(&exec->kept);
 	emu_list_add_tail(&exec->link, &intercept->execs);

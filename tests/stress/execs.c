@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * execve() and SIGKILL among threads whose calls a tracer has its hands in.
+ *
+ * What the kernel guarantees, and is checked here: a call of the old image
+ * writes nothing into the new one, though the thread that made the execve()
+ * has the leader's id then; what the old image's threads waited for, and the
+ * signal mask that one of them had for the time of a wait, is gone; neither
+ * execve() nor SIGKILL has to wait for anybody who looks on.
+ */
+#define _GNU_SOURCE
+#include "stress.h"
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+
+/* The same in every image. */
+#define PLACE ((void *)0x510000000000)
+#define PLACE_SIZE 4096
+#define SLEEPERS 6
+#define SHORT_WAITS 20
+
+static struct stress_rng rng;
+static sigset_t some; /* a mask of its own for waits */
+static int ep, other_ep, efd;
+
+static void *map_place(void)
+{
+	void *at = mmap(PLACE, PLACE_SIZE, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+
+	must(at == PLACE, "cannot map the place: %s", strerror(errno));
+	return at;
+}
+
+/* Becomes this program again, as the case `what`. */
+static _Noreturn void become(const char *what)
+{
+	execl("/proc/self/exe", "execs", what, (char *)NULL);
+	_exit(9);
+}
+
+static void *becomes_new(void *arg)
+{
+	stress_sleep_us(*(unsigned *)arg);
+	become("new");
+}
+
+/* The new image: nobody may write to the place of the old one's buffer. */
+static void new_image(void)
+{
+	const volatile uint64_t *place = map_place();
+
+	for (int i = 0; i < 50; i++) {
+		for (int k = 0; k < 8; k++)
+			must(place[k] == 0, "look %d: word %d is %llx", i, k,
+				(unsigned long long)place[k]);
+		stress_sleep_us(200);
+	}
+}
+
+/* The old image's leader has results stored there until it is no more. */
+static _Noreturn void old_image(bool waits, unsigned delay_us)
+{
+	void *place = map_place();
+	pthread_t thread;
+
+	efd = x_eventfd(0, EFD_CLOEXEC);
+	ep = (int)good(epoll_create1(EPOLL_CLOEXEC));
+	x_add(ep, efd, EPOLLOUT, 0x4141414141414141);
+	pthread_create(&thread, NULL, becomes_new, &delay_us);
+	for (;;) {
+		uint64_t value = 0x4242424242424242;
+
+		if (waits)
+			epoll_wait(ep, place, 5, -1);
+		else if (write(efd, &value, sizeof(value)) > 0)
+			good(read(efd, place, sizeof(value)));
+	}
+}
+
+static void place_of_the_old(void)
+{
+	long count = stress_count(100);
+
+	stress_seed(&rng, 1);
+	for (long i = 0; i < count; i++) {
+		pid_t pid = stress_fork();
+
+		if (pid == 0)
+			old_image(i % 2, 1000 + stress_below(&rng, 1000));
+		stress_join(pid);
+	}
+	stress_ok("%ld images", count);
+}
+
+static void *sleeps_masked(void *arg)
+{
+	struct epoll_event event;
+
+	for (;;)
+		epoll_pwait(other_ep, &event, 1, -1, &some);
+	return arg;
+}
+
+static void *waits_masked(void *arg)
+{
+	struct epoll_event event;
+
+	for (;;)
+		epoll_pwait(other_ep, &event, 1, 1, &some);
+	return arg;
+}
+
+/* One image of a chain; each has threads whose mask is being changed. */
+static void link_of_chain(void)
+{
+	long left = stress.args[0] ? atol(stress.args[0]) : 0;
+	char next[24];
+	pthread_t thread;
+
+	if (left == 0)
+		return;
+	sigemptyset(&some);
+	sigaddset(&some, SIGUSR1);
+	other_ep = (int)good(epoll_create1(EPOLL_CLOEXEC));
+	pthread_create(&thread, NULL, sleeps_masked, NULL);
+	for (int i = 0; i < SHORT_WAITS; i++)
+		pthread_create(&thread, NULL, waits_masked, NULL);
+	stress_sleep_us(8000 + (unsigned)(left * 37 % 3000));
+	snprintf(next, sizeof(next), "%ld", left - 1);
+	execl("/proc/self/exe", "execs", "chain-link", next, (char *)NULL);
+	fail("execl: %s", strerror(errno));
+}
+
+static void chain(void)
+{
+	pid_t pid = stress_fork();
+	char count[24];
+
+	snprintf(count, sizeof(count), "%ld", stress_count(150));
+	if (pid == 0) {
+		execl("/proc/self/exe", "execs", "chain-link", count,
+			(char *)NULL);
+		_exit(9);
+	}
+	stress_join(pid);
+	stress_ok("%s images", count);
+}
+
+static void on_alarm(int sig)
+{
+	(void)sig;
+}
+
+/* Threads asleep under a mask of their own; a leader that takes signals. */
+static _Noreturn void victim(void)
+{
+	struct sigaction action = {
+		.sa_handler = on_alarm, .sa_flags = SA_RESTART};
+	struct itimerval often = {{0, 900}, {0, 900}};
+	struct epoll_event event = {.events = EPOLLIN};
+	sigset_t alarms;
+	pthread_t thread;
+
+	sigfillset(&some);
+	ep = x_epoll();
+	other_ep = x_epoll();
+	efd = x_eventfd(0, 0);
+	sigemptyset(&alarms);
+	sigaddset(&alarms, SIGALRM);
+	pthread_sigmask(SIG_BLOCK, &alarms, NULL);
+	for (int i = 0; i < SLEEPERS; i++)
+		pthread_create(&thread, NULL, sleeps_masked, NULL);
+	pthread_sigmask(SIG_UNBLOCK, &alarms, NULL);
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &often, NULL);
+	for (;;) {
+		good(epoll_ctl(ep, EPOLL_CTL_ADD, efd, &event));
+		good(epoll_ctl(ep, EPOLL_CTL_DEL, efd, &event));
+	}
+}
+
+static void killed(void)
+{
+	uint64_t end = stress_now_ns() + (uint64_t)(stress.seconds * 1e9);
+	long count = 0;
+
+	stress_seed(&rng, 2);
+	for (; stress_now_ns() < end; count++) {
+		pid_t pid = stress_fork();
+
+		if (pid == 0)
+			victim();
+		stress_sleep_us(4000 + stress_below(&rng, 6000));
+		stress_kill(pid);
+	}
+	stress_ok("%ld killed", count);
+}
+
+/* An execve() that fails leaves all as it was: nobody's answer is lost. */
+static void *fails_to_exec(void *arg)
+{
+	while (!atomic_load((atomic_bool *)arg))
+		bad(ENOENT,
+			execl("/proc/self/nothing", "nothing", (char *)NULL));
+	return NULL;
+}
+
+static void fails(void)
+{
+	uint64_t end = stress_now_ns() + (uint64_t)(stress.seconds * 1e9);
+	static atomic_bool over;
+	pthread_t thread;
+	uint64_t sum = 0;
+	long count = 0;
+
+	efd = x_eventfd(0, 0);
+	ep = x_epoll();
+	x_add(ep, efd, EPOLLIN, 7);
+	pthread_create(&thread, NULL, fails_to_exec, &over);
+	for (; stress_now_ns() < end; count++) {
+		x_put(efd, 3);
+		must(x_wait1(ep, -1, NULL) == 7, "wrong data");
+		sum += x_take(efd);
+	}
+	atomic_store(&over, true);
+	pthread_join(thread, NULL);
+	must(sum == 3 * (uint64_t)count, "%ld puts of 3 gave %llu", count,
+		(unsigned long long)sum);
+	stress_ok("%ld rounds", count);
+}
+
+static const struct stress_case cases[] = {
+	{"place-of-the-old", place_of_the_old},
+	{"chain", chain},
+	{"killed", killed},
+	{"fails", fails},
+	{"@new", new_image},
+	{"@chain-link", link_of_chain},
+	{NULL, NULL},
+};
+
+int main(int argc, char **argv)
+{
+	return stress_main(argc, argv, cases);
+}
