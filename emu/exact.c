@@ -57,9 +57,14 @@ static bool is_awake(struct emu_thread *thread)
 	return true;
 }
 
-static bool is_due(struct emu_intercept *intercept, struct emu_thread *thread)
+bool emu_exact_is_due(
+	struct emu_intercept *intercept, const struct emu_call *call)
 {
+	struct emu_thread *thread = call->thread;
 	uint64_t now_ns;
+
+	if (call->stopped || call->again)
+		return false;
 
 	if (intercept->watches.pidfds && is_awake(thread))
 		return true;
@@ -77,7 +82,6 @@ bool emu_exact_hold(
 	struct emu_intercept *intercept, const struct emu_call *call)
 {
 	/* A thread that cannot be traced has to do without. */
-	return !call->stopped && !call->again &&
-	       is_due(intercept, call->thread) &&
+	return emu_exact_is_due(intercept, call) &&
 	       emu_hold_begin(intercept, call, EMU_HOLD_SERVE) == 0;
 }

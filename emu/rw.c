@@ -155,7 +155,8 @@ void emu_rw_serve(struct emu_parked *parked)
 		emu_parked_kill(parked, false);
 		return;
 	}
-	if (may_move(object, &parked->call) &&
+	if (emu_exact_is_due(intercept, &parked->call) &&
+		may_move(object, &parked->call) &&
 		emu_exact_hold(intercept, &parked->call))
 		return;
 	object->counter_fd = parked->counter_fd;
@@ -214,7 +215,8 @@ void emu_call_read_write(struct emu_intercept *intercept, struct emu_call *call)
 		return;
 	}
 	call->object = object;
-	if (may_move(object, call) && emu_exact_hold(intercept, call)) {
+	if (emu_exact_is_due(intercept, call) && may_move(object, call) &&
+		emu_exact_hold(intercept, call)) {
 		close(fd);
 		return;
 	}

@@ -242,6 +242,9 @@ void emu_voided_thread_gone(
 void emu_exact_handler(struct emu_thread *thread); /* one has just run */
 void emu_exact_stopped(struct emu_intercept *intercept);
 void emu_exact_unseen(struct emu_intercept *intercept);
+/* Is it a call whose result could be lost, were it answered at once? */
+bool emu_exact_is_due(
+	struct emu_intercept *intercept, const struct emu_call *call);
 /*
  * For a call that is about to take effect. True: it will be served in a stop
  * of its thread, or was already; it is void.

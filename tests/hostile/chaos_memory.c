@@ -6,8 +6,6 @@
 #define _GNU_SOURCE
 #include "chaos.h"
 #include <fcntl.h>
-#include <linux/userfaultfd.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 
 #ifndef SYS_memfd_secret
@@ -127,55 +125,6 @@ static void growing(void)
 	chaos_got(epoll_wait(chaos_fd(KIND_EPOLL), (void *)(top - 64), 2, 0));
 }
 
-static int open_faults(void)
-{
-	struct uffdio_api api = {.api = UFFD_API};
-	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-
-	/* Others than root may have the faults of user code only. */
-	if (fd < 0)
-		fd = (int)syscall(SYS_userfaultfd,
-			O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
-	if (fd >= 0)
-		ioctl(fd, UFFDIO_API, &api);
-	return fd;
-}
-
-static void serve_fault(int fd)
-{
-	struct uffd_msg msg;
-	struct uffdio_zeropage zero = {.range = {.len = 4096}};
-
-	if (read(fd, &msg, sizeof(msg)) != sizeof(msg))
-		return;
-	zero.range.start = msg.arg.pagefault.address & ~4095ul;
-	ioctl(fd, UFFDIO_ZEROPAGE, &zero);
-}
-
-/* Pages that come when somebody gives them, or never. */
-static void faulting(void)
-{
-	unsigned i = some_page();
-	struct uffdio_register reg = {
-		.range = {(uintptr_t)page_at(i), CHAOS_PAGE},
-		.mode = UFFDIO_REGISTER_MODE_MISSING};
-	int fd = open_faults();
-
-	if (fd < 0)
-		return;
-	map_page(i, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
-	ioctl(fd, UFFDIO_REGISTER, &reg);
-	for (unsigned n = pick(6); n > 0; n--) {
-		stress_sleep_us(pick(4000));
-		serve_fault(fd);
-	}
-	/* With the descriptor the faults end; some stay until the exec. */
-	if (one_in(4))
-		chaos_new(fd, KIND_FILE);
-	else
-		close(fd);
-}
-
 const struct chaos_action chaos_memory[] = {
 	{"mmap", remap, 6},
 	{"mprotect", protect, 4},
@@ -184,6 +133,5 @@ const struct chaos_action chaos_memory[] = {
 	{"truncate", truncated, 2},
 	{"memfd_secret", secret, 1},
 	{"grow", growing, 2},
-	{"userfaultfd", faulting, 1},
 	{NULL, NULL, 0},
 };
