@@ -42,9 +42,14 @@ bool going(void)
 	return !atomic_load(&shared->stop);
 }
 
-void answered(void)
+void progressed(void)
 {
 	atomic_fetch_add(&own->progress, 1);
+}
+
+void answered(void)
+{
+	progressed();
 	stress_sleep_us(stress_below(&rng, 600));
 }
 

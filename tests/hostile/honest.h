@@ -3,8 +3,8 @@
 #ifndef HONEST_H
 #define HONEST_H
 
-#include "hostile.h"
 #include "../stress/stress.h"
+#include "hostile.h"
 
 /* The client's own source of chance. */
 extern struct stress_rng rng;
@@ -15,7 +15,10 @@ void begin(void);
 /* Is the client to go on? */
 bool going(void);
 
-/* One right answer more, and now and then a pause. */
+/* One right answer more. */
+void progressed(void);
+
+/* The same, and now and then a pause. */
 void answered(void);
 
 /* The client of honest_bytes.c. */
