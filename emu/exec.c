@@ -79,13 +79,19 @@ static bool read_stat(pid_t tid, unsigned int *flags, unsigned long *user_ticks)
 			     flags, user_ticks) == 2;
 }
 
+/* The analyzer does not see that what was freed left its list. */
+static struct emu_exec *exec_of(struct emu_list *link)
+{
+	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
+	return emu_container_of(link, struct emu_exec, link);
+}
+
 static struct emu_exec *find(struct emu_intercept *intercept, pid_t process)
 {
 	struct emu_list *pos;
 
 	emu_list_for_each (pos, &intercept->execs) {
-		struct emu_exec *exec =
-			emu_container_of(pos, struct emu_exec, link);
+		struct emu_exec *exec = exec_of(pos);
 
 		if (exec->process == process)
 			return exec;
@@ -101,6 +107,18 @@ static struct emu_exec *find_of(
 		       : find(intercept, emu_target_process(thread));
 }
 
+/* Has the old image's memory no user any more? */
+static bool image_is_gone(const struct emu_exec *exec)
+{
+	unsigned long user_ticks;
+	unsigned int flags;
+	char byte;
+
+	if (exec->first && read_stat(exec->process, &flags, &user_ticks))
+		return !(flags & PF_FORKNOEXEC);
+	return pread(exec->memory_fd, &byte, 1, (off_t)exec->ip) <= 0;
+}
+
 /* Is it still under way? */
 static bool is_under_way(struct emu_exec *exec)
 {
@@ -114,7 +132,7 @@ static bool is_under_way(struct emu_exec *exec)
 	exec->ran = false;
 	if (strncmp(text, "running", 7) != 0)
 		return strtol(text, NULL, 10) == exec->nr;
-	if (!read_stat(exec->tid, &flags, &user_ticks))
+	if (image_is_gone(exec) || !read_stat(exec->tid, &flags, &user_ticks))
 		return false;
 	exec->ran = true;
 	if (ran && user_ticks != exec->user_ticks)
@@ -137,16 +155,9 @@ static bool has_lost_its_id(const struct emu_exec *exec)
 /* It is over. */
 static bool has_succeeded(const struct emu_exec *exec)
 {
-	unsigned long user_ticks;
-	unsigned int flags;
-	char byte;
-
 	/* Another than the leader has the leader's id now. */
-	if (exec->tid != exec->process && has_lost_its_id(exec))
-		return true;
-	if (exec->first && read_stat(exec->process, &flags, &user_ticks))
-		return !(flags & PF_FORKNOEXEC);
-	return pread(exec->memory_fd, &byte, 1, (off_t)exec->ip) <= 0;
+	return (exec->tid != exec->process && has_lost_its_id(exec)) ||
+	       image_is_gone(exec);
 }
 
 static void free_exec(struct emu_exec *exec)
@@ -197,11 +208,9 @@ static struct emu_parked *kept_parked(
 	return NULL;
 }
 
-/*
- * It failed: those who waited for it go on, and at once, for its thread may
- * try again without a rest.
- */
-static void go_on(struct emu_intercept *intercept, struct emu_exec *exec)
+/* It failed: parked calls that a wake chose meanwhile are served. */
+static void serve_parked(
+	struct emu_intercept *intercept, const struct emu_exec *exec)
 {
 	struct emu_parked *parked;
 
@@ -212,6 +221,15 @@ static void go_on(struct emu_intercept *intercept, struct emu_exec *exec)
 		else
 			emu_rw_serve(parked);
 	}
+}
+
+/*
+ * Calls that were kept and still stand: those of the old image if it failed,
+ * or of the new one's threads. They go on at once, for the thread that made
+ * the execve() may make another without a rest.
+ */
+static void serve_kept(struct emu_intercept *intercept, struct emu_exec *exec)
+{
 	while (!emu_list_empty(&exec->kept)) {
 		struct kept *kept =
 			emu_container_of(exec->kept.next, struct kept, link);
@@ -229,7 +247,8 @@ static void over(struct emu_intercept *intercept, struct emu_exec *exec)
 	if (has_succeeded(exec))
 		forget_image(intercept, exec);
 	else
-		go_on(intercept, exec);
+		serve_parked(intercept, exec);
+	serve_kept(intercept, exec);
 	free_exec(exec);
 }
 
@@ -241,8 +260,7 @@ static void arm(struct emu_intercept *intercept)
 	if (emu_list_empty(&intercept->execs))
 		return;
 	emu_list_for_each (pos, &intercept->execs) {
-		const struct emu_exec *exec =
-			emu_container_of(pos, struct emu_exec, link);
+		const struct emu_exec *exec = exec_of(pos);
 
 		if (exec->waited_for || !emu_list_empty(&exec->kept))
 			after_ns = TICK_NS;
@@ -257,8 +275,7 @@ void emu_exec_tick(struct emu_intercept *intercept)
 	struct emu_list *following;
 
 	emu_list_for_each_safe (pos, following, &intercept->execs) {
-		struct emu_exec *exec =
-			emu_container_of(pos, struct emu_exec, link);
+		struct emu_exec *exec = exec_of(pos);
 
 		/* What goes on may begin another, which comes to the end. */
 		if (!is_under_way(exec))
@@ -352,8 +369,7 @@ void emu_exec_thread_gone(
 	struct emu_list *following;
 
 	emu_list_for_each (pos, &intercept->execs) {
-		struct emu_exec *exec =
-			emu_container_of(pos, struct emu_exec, link);
+		struct emu_exec *exec = exec_of(pos);
 
 		emu_list_for_each_safe (at, following, &exec->kept) {
 			struct kept *kept =
@@ -370,6 +386,5 @@ void emu_exec_thread_gone(
 void emu_exec_finish(struct emu_intercept *intercept)
 {
 	while (!emu_list_empty(&intercept->execs))
-		free_exec(emu_container_of(
-			intercept->execs.next, struct emu_exec, link));
+		free_exec(exec_of(intercept->execs.next));
 }

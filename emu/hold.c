@@ -71,13 +71,12 @@ static void left(struct emu_intercept *intercept, const struct emu_hold *hold)
 {
 	struct emu_parked *parked = hold->call.thread->parked;
 
-	if (hold->use == EMU_HOLD_LOOK) {
-		emu_voided_add(intercept, &hold->call, EMU_VOID_UNDECIDED, 0);
-	} else if (hold->use == EMU_HOLD_SERVE && parked) {
+	if (hold->use == EMU_HOLD_NOTHING)
+		return;
+	if (hold->use == EMU_HOLD_SERVE && parked)
 		emu_parked_interrupted(parked);
-	} else if (hold->use == EMU_HOLD_SERVE) {
+	else
 		emu_voided_add(intercept, &hold->call, EMU_VOID_UNDECIDED, 0);
-	}
 }
 
 void emu_hold_left(struct emu_intercept *intercept, struct emu_thread *thread)

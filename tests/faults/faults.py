@@ -56,6 +56,18 @@ CTL = "emu/ctl.c"
 WAIT = "emu/wait.c"
 ARCH = "emu/arch_x86_64.c"
 
+
+
+def number_from(value):
+    """New descriptors get numbers of the emulation's own choice."""
+    call = "\tint number = ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add);\n"
+    return (call, "\tstatic unsigned int counter;\n\tint number;\n\n"
+                  "\tadd.flags |= SECCOMP_ADDFD_FLAG_SETFD;\n"
+                  f"\tadd.newfd = {value};\n"
+                  "\tnumber = ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, "
+                  "&add);\n")
+
+
 FAULTS = [
     ("eventfd-edge-once", {WATCH: [
         HEADERS, REMEMBER, IS_EVENTFD, LOOK,
@@ -150,8 +162,11 @@ FAULTS = [
          "\tparked->at_ns = wait->at_ns;\n\tnote_process")]},
      ["d13_no_pipe_event_lost_before_sleep"]),
     ("waiter-swallows", {WAIT: [
-        ("\t\t\temu_parked_kill(parked, true);\n\t\twake_again(intercept);",
-         "\t\t\temu_parked_kill(parked, false);")]},
+        ("\tif (!parked->call.thread->pwait)\n"
+         "\t\temu_parked_kill(parked, true);",
+         "\tif (!parked->call.thread->pwait)\n"
+         "\t\temu_parked_kill(parked, false);"),
+        ("\twake_again(parked->intercept);\n", "")]},
      ["t10_stopped_waiter_takes_nothing"]),
     # A file that is gone stands in for whatever has its number now.
     ("no-close-cleanup", {CTL: [
@@ -221,16 +236,10 @@ FAULTS = [
       "l08_cloexec_of_eventfd"]),
     # Numbers are counted, whatever is open at them.
     ("number-outside-table", {"emu/notifier.c": [
-        ("\tsigset_t before;\n\tint number;\n",
-         "\tsigset_t before;\n\tint number;\n\tstatic unsigned int counter;\n\n"
-         "\tadd.flags |= SECCOMP_ADDFD_FLAG_SETFD;\n"
-         "\tadd.newfd = 3 + counter++ % 8;\n")]},
+        number_from("3 + counter++ % 8")]},
      ["c03_lowest_number", "l10_dupfd_cloexec"]),
     ("number-too-high", {"emu/notifier.c": [
-        ("\tsigset_t before;\n\tint number;\n",
-         "\tsigset_t before;\n\tint number;\n\tstatic unsigned int counter;\n\n"
-         "\tadd.flags |= SECCOMP_ADDFD_FLAG_SETFD;\n"
-         "\tadd.newfd = 600 + counter++ % 400;\n")]},
+        number_from("600 + counter++ % 400")]},
      ["c03_lowest_number", "c07_select_on_epoll"]),
     ("dupfd-missing", {"emu/filter.c": [
         ("\tif (rc == 0 && !options->io_uring_allow)",
@@ -240,7 +249,7 @@ FAULTS = [
          "\tif (rc == 0 && !options->io_uring_allow)")]},
      ["l10_dupfd_cloexec", "mio_start"]),
     # A handler runs, and the wait goes on, flag or no flag.
-    ("wait-yields", {"emu/voided.c": [
+    ("wait-yields", {"emu/mend.c": [
         ("\tcase EMU_VOID_WAIT:\n"
          "\t\temu_arch_frame_return(frame, call->ip, -EINTR);\n"
          "\t\treturn true;\n\tcase EMU_VOID_DONE:",
@@ -260,7 +269,7 @@ FAULTS = [
          "\tspec[1] -= spec[1] % (int64_t)NSEC_PER_MSEC;\n")]},
      ["w06_pwait2_sub_millisecond", "w06_pwait2_timeout_values"]),
     # What the kernel itself does with a call that a signal cut off.
-    ("eintr-restarted", {"emu/voided.c": [
+    ("eintr-restarted", {"emu/mend.c": [
         ("\tcase EMU_VOID_WAIT:\n"
          "\t\temu_arch_frame_return(frame, call->ip, -EINTR);\n"
          "\t\treturn true;\n\tcase EMU_VOID_DONE:",
@@ -271,8 +280,8 @@ FAULTS = [
     ("spurious-eintr", {WAIT: [
         ("\t\t&parked->deadline, parked->at_ns);",
          "\t\t&parked->deadline, emu_loop_now_ns());"),
-        (": emu_answer(parked->intercept, &parked->call, 0);",
-         ": emu_answer(parked->intercept, &parked->call, -EINTR);")]},
+        (": emu_answer(intercept, &parked->call, 0);",
+         ": emu_answer(intercept, &parked->call, -EINTR);")]},
      ["g03_ignored_signals", "g03_blocked_signals"]),
     ("ring-goes-round", {"emu/filter.c": [
         ("\tif (rc == 0 && !options->io_uring_allow)", "\tif (0)")]},
