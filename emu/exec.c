@@ -26,6 +26,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "memory.h"
 #include "notifier.h"
 #include "proc.h"
 #include "supervisor.h"
@@ -79,10 +80,8 @@ static bool read_stat(pid_t tid, unsigned int *flags, unsigned long *user_ticks)
 			     flags, user_ticks) == 2;
 }
 
-/* The analyzer does not see that what was freed left its list. */
 static struct emu_exec *exec_of(struct emu_list *link)
 {
-	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
 	return emu_container_of(link, struct emu_exec, link);
 }
 
@@ -167,12 +166,12 @@ static void free_exec(struct emu_exec *exec)
 			emu_container_of(exec->kept.next, struct kept, link);
 
 		emu_list_remove(&kept->link);
-		free(kept);
+		emu_free(&emu_memory, kept, sizeof(*kept));
 	}
 	emu_list_remove(&exec->link);
 	if (exec->memory_fd >= 0)
 		close(exec->memory_fd);
-	free(exec);
+	emu_free(&emu_memory, exec, sizeof(*exec));
 }
 
 /* The old image is gone: so is what it had lent, pending and remembered. */
@@ -237,7 +236,7 @@ static void serve_kept(struct emu_intercept *intercept, struct emu_exec *exec)
 		emu_list_remove(&kept->link);
 		if (emu_notifier_valid(intercept->listener, kept->call.id))
 			emu_intercept_call(intercept, &kept->call);
-		free(kept);
+		emu_free(&emu_memory, kept, sizeof(*kept));
 	}
 }
 
@@ -312,7 +311,7 @@ static bool keeps(struct emu_intercept *intercept, struct emu_exec *exec,
 		over(intercept, exec);
 		return false;
 	}
-	kept = calloc(1, sizeof(*kept));
+	kept = emu_alloc(&emu_memory, sizeof(*kept));
 	if (!kept)
 		return true; /* it waits until it is over, and is lost then */
 	kept->call = *call;
@@ -323,14 +322,16 @@ static bool keeps(struct emu_intercept *intercept, struct emu_exec *exec,
 
 static void begin(struct emu_intercept *intercept, const struct emu_call *call)
 {
-	struct emu_exec *exec = calloc(1, sizeof(*exec));
+	struct emu_exec *exec = emu_alloc(&emu_memory, sizeof(*exec));
 	pid_t process = emu_target_process(call->thread);
 	unsigned long user_ticks;
 	char path[48];
 	unsigned int flags;
 
-	if (!exec || !process) {
-		free(exec);
+	if (!exec)
+		return;
+	if (!process) {
+		emu_free(&emu_memory, exec, sizeof(*exec));
 		return;
 	}
 	exec->process = process;
@@ -378,7 +379,7 @@ void emu_exec_thread_gone(
 			if (kept->call.thread != thread)
 				continue;
 			emu_list_remove(&kept->link);
-			free(kept);
+			emu_free(&emu_memory, kept, sizeof(*kept));
 		}
 	}
 }

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "emu/proc.h"
+#include "trace/utf8.h"
 
 union address {
 	struct sockaddr any;
@@ -89,15 +90,6 @@ static bool name_socket(char *name, int copy)
 	return false;
 }
 
-/* Nothing that would break a line, whatever a file is called. */
-static void clean(char *name)
-{
-	for (; *name; name++) {
-		if ((unsigned char)*name < ' ' || *name == 0x7f)
-			*name = '?';
-	}
-}
-
 /* Is it a pipe, and not one with a name in a file system? */
 static bool is_pipe(int copy, const struct stat *st)
 {
@@ -145,7 +137,7 @@ void trace_name_copy(struct trace_fd *fd, int copy, int number)
 		name_pipe(fd->name, copy, &st);
 	else if (!S_ISSOCK(st.st_mode) || !name_socket(fd->name, copy))
 		name_file(fd->name, copy);
-	clean(fd->name);
+	trace_utf8_clean(fd->name);
 }
 
 void trace_name_fd(struct trace_fd *fd, struct emu_thread *thread, int number)
@@ -179,7 +171,7 @@ void trace_name_thread(char *name, pid_t tid)
 	snprintf(path, sizeof(path), "/proc/%d/comm", (int)tid);
 	emu_proc_read(path, text, sizeof(text));
 	text[strcspn(text, "\n")] = '\0';
-	clean(text);
+	trace_utf8_clean(text);
 	memcpy(name, text, TRACE_COMM);
 	name[TRACE_COMM - 1] = '\0';
 }

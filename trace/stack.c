@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "trace/decode.h"
+#include "trace/utf8.h"
 
 /* Of each name so many bytes are kept: TRACE_TEXT_FRAME has room for three. */
 #define NAME_MAX_BYTES 1200
@@ -20,30 +21,6 @@ static size_t size_of(const struct trace_frame *frame)
 	return strnlen(frame->module, NAME_MAX_BYTES) +
 	       strnlen(frame->function, NAME_MAX_BYTES) +
 	       strnlen(frame->file, NAME_MAX_BYTES) + 3;
-}
-
-/* How many bytes the character there takes; 0 if it is not one of UTF-8. */
-static size_t character(const unsigned char *at)
-{
-	size_t length = at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : 2;
-	unsigned int low = 0x80;
-	unsigned int high = 0xbf;
-
-	if (at[0] < 0x80)
-		return at[0] >= 0x20 && at[0] != 0x7f;
-	if (at[0] < 0xc2 || at[0] > 0xf4)
-		return 0;
-	if (at[0] == 0xe0 || at[0] == 0xf0)
-		low = at[0] == 0xe0 ? 0xa0 : 0x90;
-	if (at[0] == 0xed || at[0] == 0xf4)
-		high = at[0] == 0xed ? 0x9f : 0x8f;
-	if (at[1] < low || at[1] > high)
-		return 0;
-	for (size_t i = 2; i < length; i++) {
-		if ((at[i] & 0xc0) != 0x80)
-			return 0;
-	}
-	return length;
 }
 
 /*
@@ -56,7 +33,7 @@ static const char *keep(char **to, const char *text)
 	char *kept = *to;
 
 	while (left) {
-		size_t length = character((const unsigned char *)text);
+		size_t length = trace_utf8_length(text);
 		size_t taken = length ? length : 1;
 
 		if (taken > left)
