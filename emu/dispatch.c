@@ -55,8 +55,7 @@ void emu_dispatch(struct emu_intercept *intercept, struct emu_call *call)
 	emu_observe_received(intercept, call);
 	emu_signalfd_caller(call->thread);
 	if (call->thread->hold) {
-		/* It was told to stop: that ends this call, which comes again.
-		 */
+		/* It was told to stop, which ends this call. It comes again. */
 		emu_hold_left(intercept, call->thread);
 		emu_voided_add(intercept, call, EMU_VOID_UNDECIDED, 0);
 		return;

@@ -52,11 +52,6 @@ struct emu_exec {
 	unsigned long user_ticks;
 };
 
-struct kept {
-	struct emu_list link;
-	struct emu_call call;
-};
-
 static ssize_t read_proc(pid_t tid, const char *name, char *text, size_t size)
 {
 	char path[48];
@@ -161,13 +156,7 @@ static bool has_succeeded(const struct emu_exec *exec)
 
 static void free_exec(struct emu_exec *exec)
 {
-	while (!emu_list_empty(&exec->kept)) {
-		struct kept *kept =
-			emu_container_of(exec->kept.next, struct kept, link);
-
-		emu_list_remove(&kept->link);
-		emu_free(&emu_memory, kept, sizeof(*kept));
-	}
+	emu_deferred_drop(&exec->kept, NULL);
 	emu_list_remove(&exec->link);
 	if (exec->memory_fd >= 0)
 		close(exec->memory_fd);
@@ -229,14 +218,11 @@ static void serve_parked(
  */
 static void serve_kept(struct emu_intercept *intercept, struct emu_exec *exec)
 {
-	while (!emu_list_empty(&exec->kept)) {
-		struct kept *kept =
-			emu_container_of(exec->kept.next, struct kept, link);
+	struct emu_call call;
 
-		emu_list_remove(&kept->link);
-		if (emu_notifier_valid(intercept->listener, kept->call.id))
-			emu_intercept_call(intercept, &kept->call);
-		emu_free(&emu_memory, kept, sizeof(*kept));
+	while (emu_deferred_take(&exec->kept, &call)) {
+		if (emu_notifier_valid(intercept->listener, call.id))
+			emu_intercept_call(intercept, &call);
 	}
 }
 
@@ -305,17 +291,12 @@ bool emu_exec_keeps_parked(struct emu_parked *parked)
 static bool keeps(struct emu_intercept *intercept, struct emu_exec *exec,
 	const struct emu_call *call)
 {
-	struct kept *kept;
-
 	if (call->thread->tid == exec->tid || !is_under_way(exec)) {
 		over(intercept, exec);
 		return false;
 	}
-	kept = emu_alloc(&emu_memory, sizeof(*kept));
-	if (!kept)
-		return true; /* it waits until it is over, and is lost then */
-	kept->call = *call;
-	emu_list_add_tail(&kept->link, &exec->kept);
+	/* Without memory it is lost: better than to write into a new image. */
+	emu_deferred_add(&exec->kept, call);
 	arm(intercept);
 	return true;
 }
@@ -366,22 +347,9 @@ void emu_exec_thread_gone(
 	struct emu_intercept *intercept, const struct emu_thread *thread)
 {
 	struct emu_list *pos;
-	struct emu_list *at;
-	struct emu_list *following;
 
-	emu_list_for_each (pos, &intercept->execs) {
-		struct emu_exec *exec = exec_of(pos);
-
-		emu_list_for_each_safe (at, following, &exec->kept) {
-			struct kept *kept =
-				emu_container_of(at, struct kept, link);
-
-			if (kept->call.thread != thread)
-				continue;
-			emu_list_remove(&kept->link);
-			emu_free(&emu_memory, kept, sizeof(*kept));
-		}
-	}
+	emu_list_for_each (pos, &intercept->execs)
+		emu_deferred_drop(&exec_of(pos)->kept, thread);
 }
 
 void emu_exec_finish(struct emu_intercept *intercept)

@@ -62,7 +62,7 @@ static bool serve_expired(struct emu_intercept *intercept)
 	else if (deadline == &intercept->exec_tick)
 		emu_exec_tick(intercept);
 	else if (deadline == &intercept->postponed_tick)
-		emu_voided_tick(intercept);
+		emu_mend_tick(intercept);
 	else
 		serve(emu_container_of(deadline, struct emu_parked, deadline),
 			true);
@@ -242,7 +242,7 @@ void emu_intercept_reset_thread(
 		emu_parked_kill(thread->parked, true);
 		emu_parked_destroy(thread->parked);
 	}
-	emu_voided_thread_gone(intercept, thread);
+	emu_deferred_drop(&intercept->postponed, thread);
 	emu_voided_clear(thread);
 	emu_pwait_forget(thread);
 	emu_hold_forget(thread);

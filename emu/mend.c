@@ -16,7 +16,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -126,20 +125,6 @@ static bool never_sleeps(struct emu_thread *thread, enum emu_call_kind kind,
 }
 
 /*
- * The signals that are blocked while the handler runs and will not be after
- * it: the one that it was called for, unless SA_NODEFER is set, and those of
- * its sa_mask. 0: nothing can be said.
- */
-static uint64_t handled(const struct emu_thread *thread, const void *bytes)
-{
-	uint64_t blocked;
-
-	if (emu_target_status(thread, "SigBlk", &blocked) < 0)
-		return 0;
-	return blocked & ~emu_arch_frame_mask(bytes);
-}
-
-/*
  * Is it a wait whose own mask blocks the signal that the handler ran for? The
  * kernel would have kept that signal until the wait was over, or it came
  * before the wait: it is no reason for the wait to fail.
@@ -154,7 +139,7 @@ static bool masks_signal(const struct emu_thread *thread,
 		!args[4] || args[5] != sizeof(mask) ||
 		emu_target_read(thread, args[4], &mask, sizeof(mask)) < 0)
 		return false;
-	signals = handled(thread, bytes);
+	signals = emu_voided_handled(thread, bytes);
 	return signals && !(signals & ~mask);
 }
 
@@ -284,73 +269,39 @@ static bool mend_frame(struct emu_intercept *intercept,
 	return changed;
 }
 
-/* A call whose thread has no stack to show yet. */
-struct postponed {
-	struct emu_list link; /* on intercept->postponed */
-	struct emu_call call;
-};
-
-static void arm(struct emu_intercept *intercept)
-{
-	emu_deadline_arm(emu_loop_deadlines(intercept->loop),
-		&intercept->postponed_tick, emu_loop_now_ns() + TICK_NS);
-}
-
 /*
  * A thread that a signal has woken, and that waits for a processor since, has
  * no stack to show until it ran. Either it leaves the call then, or it sleeps
  * again; let go as it is, it would return through a frame that is not mended.
- * Nobody else waits for it meanwhile.
+ * Nobody else waits for it meanwhile. Nor is a frame touched while an execve()
+ * of its process is under way.
  */
 static bool postpone(
 	struct emu_intercept *intercept, const struct emu_call *call)
 {
-	struct postponed *postponed = calloc(1, sizeof(*postponed));
-
-	if (!postponed)
+	if (!emu_deferred_add(&intercept->postponed, call))
 		return false;
-	postponed->call = *call;
-	emu_list_add_tail(&postponed->link, &intercept->postponed);
-	arm(intercept);
+	emu_deadline_arm(emu_loop_deadlines(intercept->loop),
+		&intercept->postponed_tick, emu_loop_now_ns() + TICK_NS);
 	return true;
 }
 
-void emu_voided_tick(struct emu_intercept *intercept)
+void emu_mend_tick(struct emu_intercept *intercept)
 {
-	struct emu_list *last = intercept->postponed.prev;
-	bool more = !emu_list_empty(&intercept->postponed);
+	struct emu_list *pos;
+	struct emu_call call;
+	size_t count = 0;
 
-	while (more) {
-		struct postponed *postponed = emu_container_of(
-			intercept->postponed.next, struct postponed, link);
-		struct emu_call call = postponed->call;
-
-		more = &postponed->link != last;
-		emu_list_remove(&postponed->link);
-		free(postponed);
+	/* Those that are postponed once more come behind these. */
+	emu_list_for_each (pos, &intercept->postponed)
+		count++;
+	while (count-- > 0 && emu_deferred_take(&intercept->postponed, &call)) {
 		emu_observe_cause_call(intercept, &call);
 		if (emu_notifier_valid(intercept->listener, call.id))
 			emu_call_rt_sigreturn(intercept, &call);
 		else
 			emu_voided_add(intercept, &call, EMU_VOID_AGAIN, 0);
 		emu_observe_cause(intercept, EMU_CAUSE_UNKNOWN);
-	}
-}
-
-void emu_voided_thread_gone(
-	struct emu_intercept *intercept, const struct emu_thread *thread)
-{
-	struct emu_list *pos;
-	struct emu_list *following;
-
-	emu_list_for_each_safe (pos, following, &intercept->postponed) {
-		struct postponed *postponed =
-			emu_container_of(pos, struct postponed, link);
-
-		if (postponed->call.thread != thread)
-			continue;
-		emu_list_remove(&postponed->link);
-		free(postponed);
 	}
 }
 
@@ -363,7 +314,8 @@ void emu_call_rt_sigreturn(
 	int rc = emu_target_stack(call->thread, &sp);
 
 	emu_exact_handler(call->thread);
-	if (rc == -EAGAIN && postpone(intercept, call))
+	if ((rc == -EAGAIN || emu_exec_under_way(intercept, call->thread)) &&
+		postpone(intercept, call))
 		return;
 	if (rc == 0 && emu_target_read(call->thread, sp, bytes,
 			       emu_arch_frame_size) == 0) {

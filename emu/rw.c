@@ -98,6 +98,14 @@ static bool may_move(
 	       (call->kind == EMU_CALL_WRITE ? EPOLLOUT : EPOLLIN);
 }
 
+/* The transfer will be made in a stop of the thread, or was. */
+static bool is_held(struct emu_intercept *intercept,
+	const struct emu_object *object, const struct emu_call *call)
+{
+	return emu_exact_is_due(intercept, call) && may_move(object, call) &&
+	       emu_hold_begin(intercept, call, EMU_HOLD_SERVE) == 0;
+}
+
 static int woken(struct emu_wait *wait, uint32_t key)
 {
 	(void)key;
@@ -155,9 +163,7 @@ void emu_rw_serve(struct emu_parked *parked)
 		emu_parked_kill(parked, false);
 		return;
 	}
-	if (emu_exact_is_due(intercept, &parked->call) &&
-		may_move(object, &parked->call) &&
-		emu_exact_hold(intercept, &parked->call))
+	if (is_held(intercept, object, &parked->call))
 		return;
 	object->counter_fd = parked->counter_fd;
 	result = transfer(intercept, object, &parked->call, parked->value);
@@ -215,8 +221,7 @@ void emu_call_read_write(struct emu_intercept *intercept, struct emu_call *call)
 		return;
 	}
 	call->object = object;
-	if (emu_exact_is_due(intercept, call) && may_move(object, call) &&
-		emu_exact_hold(intercept, call)) {
+	if (is_held(intercept, object, call)) {
 		close(fd);
 		return;
 	}

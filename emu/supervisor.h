@@ -232,11 +232,19 @@ void emu_voided_note_answer(struct emu_intercept *intercept,
  * that thread. True when that answered it.
  */
 bool emu_voided_arrival(struct emu_intercept *, struct emu_call *);
+
+/* mend.c: frames set right when a handler returns. */
 void emu_call_rt_sigreturn(struct emu_intercept *, struct emu_call *);
-/* Looks again at calls whose thread had no stack to show. */
-void emu_voided_tick(struct emu_intercept *intercept);
-void emu_voided_thread_gone(
-	struct emu_intercept *intercept, const struct emu_thread *thread);
+/* Looks again at returns that were postponed. */
+void emu_mend_tick(struct emu_intercept *intercept);
+
+/* deferred.c: lists of calls that will be looked at again, oldest first. */
+/* False: there is no memory. */
+bool emu_deferred_add(struct emu_list *list, const struct emu_call *call);
+/* Takes the oldest; false if there is none. */
+bool emu_deferred_take(struct emu_list *list, struct emu_call *call);
+/* Forgets those of the thread; NULL: all. */
+void emu_deferred_drop(struct emu_list *list, const struct emu_thread *thread);
 
 /* exact.c: answers that cannot be lost. */
 void emu_exact_handler(struct emu_thread *thread); /* one has just run */

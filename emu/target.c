@@ -394,14 +394,6 @@ bool emu_target_asleep(struct emu_thread *thread)
 	       !says_running(text);
 }
 
-bool emu_target_runs(struct emu_thread *thread)
-{
-	char text[256];
-
-	return read_syscall(thread, text, sizeof(text)) > 0 &&
-	       says_running(text);
-}
-
 int emu_target_stack(struct emu_thread *thread, uint64_t *sp)
 {
 	char text[256];

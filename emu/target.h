@@ -110,9 +110,6 @@ pid_t emu_target_process(struct emu_thread *thread);
 /* Is the thread, which is in a call, asleep at this moment? */
 bool emu_target_asleep(struct emu_thread *thread);
 
-/* Does the thread run, or wait for a processor? */
-bool emu_target_runs(struct emu_thread *thread);
-
 /* The signals that are pending for the thread, its own and its process's. */
 uint64_t emu_target_pending(const struct emu_thread *thread);
 

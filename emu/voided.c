@@ -22,10 +22,8 @@
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "arch.h"
-#include "notifier.h"
 #include "observe.h"
 #include "voided.h"
 
@@ -51,10 +49,18 @@ void emu_voided_note_answer(struct emu_intercept *intercept,
 	answers->next = (answers->next + 1) % ANSWERS;
 }
 
+uint64_t emu_voided_handled(const struct emu_thread *thread, const void *bytes)
+{
+	uint64_t blocked;
+
+	if (emu_target_status(thread, "SigBlk", &blocked) < 0)
+		return 0;
+	return blocked & ~emu_arch_frame_mask(bytes);
+}
+
 /*
- * For those who look on: the signal whose handler is about to return, which
- * is what is blocked now and will not be after it. 0 when that is not one
- * signal, or nothing can be said.
+ * For those who look on: the signal whose handler is about to return; 0 when
+ * that is not one signal, or nothing can be said.
  */
 static int interrupting(
 	struct emu_intercept *intercept, const struct emu_call *interrupted)
@@ -70,10 +76,9 @@ static int interrupting(
 		now->thread != interrupted->thread ||
 		emu_target_stack(now->thread, &sp) < 0 ||
 		emu_target_read(now->thread, sp, bytes, emu_arch_frame_size) <
-			0 ||
-		emu_target_status(now->thread, "SigBlk", &blocked) < 0)
+			0)
 		return 0;
-	blocked &= ~emu_arch_frame_mask(bytes);
+	blocked = emu_voided_handled(now->thread, bytes);
 	return blocked && !(blocked & (blocked - 1))
 		       ? 1 + __builtin_ctzll(blocked)
 		       : 0;

@@ -41,6 +41,13 @@ static inline bool emu_voided_is_undecided(enum emu_void why)
 	return why == EMU_VOID_UNDECIDED || why == EMU_VOID_HELD;
 }
 
+/*
+ * The signals that are blocked while the handler runs and will not be after
+ * it: the one that it was called for, unless SA_NODEFER is set, and those of
+ * its sa_mask. 0: nothing can be said. `bytes`: the frame as it was read.
+ */
+uint64_t emu_voided_handled(const struct emu_thread *thread, const void *bytes);
+
 /* Forgets the newest. */
 void emu_voided_pop(struct emu_thread *thread);
 

@@ -357,8 +357,7 @@ void emu_wait_serve(struct emu_parked *parked, bool expired)
 
 	emu_list_remove(&parked->woken_link);
 	parked->expired = parked->expired || expired;
-	/* Its thread is being stopped, or is to make it again, or left alone.
-	 */
+	/* Its thread is being stopped, will make it again, or is left alone. */
 	if (parked->call.thread->hold || parked->resumes ||
 		emu_exec_keeps_parked(parked))
 		return;
