@@ -23,6 +23,12 @@ def traced_by(pid):
         return int(re.search(r"TracerPid:\s*(\d+)", file.read())[1])
 
 
+def is_asleep(pid):
+    """Not in a stop of its tracer, either."""
+    with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+        return file.read().rpartition(")")[2].split()[0] == "S"
+
+
 def find_supervisor(log):
     """epemu -v says it in its messages."""
     with open(log, encoding="utf-8") as file:
@@ -73,6 +79,9 @@ def watch(programs, process, log, table):
         process.stdin.write("\n")
         process.stdin.flush()
         process.stdout.readline()
+        # The last answer is on its way back to the supervisor still.
+        while not is_asleep(pid) and time.monotonic() < end + LIMIT_S:
+            time.sleep(0.01)
         tracer.send_signal(signal.SIGINT)
         tracer.wait()
     process.stdin.write("\n")

@@ -65,15 +65,6 @@ void emu_answer_done(struct emu_intercept *intercept,
 		emu_voided_add(intercept, call, EMU_VOID_DONE, result);
 }
 
-static void continued(
-	struct emu_intercept *intercept, const struct emu_call *call)
-{
-	/* These may sleep in the kernel, and fail there with EINTR. */
-	if (call->kind == EMU_CALL_READ || call->kind == EMU_CALL_WRITE)
-		emu_voided_note_answer(intercept, call, 0, true);
-	emu_observe_finished(intercept, call, EMU_END_CONTINUED, 0);
-}
-
 void emu_answer_continue(
 	struct emu_intercept *intercept, const struct emu_call *call)
 {
@@ -82,7 +73,7 @@ void emu_answer_continue(
 	else if (emu_notifier_continue(intercept->listener, call->id) < 0)
 		emu_voided_add(intercept, call, EMU_VOID_AGAIN, 0);
 	else
-		continued(intercept, call);
+		emu_observe_finished(intercept, call, EMU_END_CONTINUED, 0);
 }
 
 void emu_answer_full(struct emu_intercept *intercept)

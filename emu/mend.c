@@ -14,10 +14,7 @@
  * wait again, it fails.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "arch.h"
@@ -68,21 +65,13 @@ static bool mend(struct emu_sigframe *frame, const struct emu_voided *voided)
 static bool never_blocks(
 	struct emu_thread *thread, enum emu_call_kind kind, int fd)
 {
-	struct pollfd pollfd = {
-		.events = kind == EMU_CALL_READ ? POLLIN : POLLOUT,
-	};
-	struct stat st;
+	int copy = emu_target_fetch(thread, fd);
 	bool never;
-	int flags;
 
-	pollfd.fd = emu_target_fetch(thread, fd);
-	if (pollfd.fd < 0)
+	if (copy < 0)
 		return false; /* closed by now: it may well have slept */
-	flags = fcntl(pollfd.fd, F_GETFL);
-	never = (flags >= 0 && (flags & O_NONBLOCK)) ||
-		(fstat(pollfd.fd, &st) == 0 && S_ISREG(st.st_mode)) ||
-		poll(&pollfd, 1, 0) > 0;
-	close(pollfd.fd);
+	never = emu_rw_never_blocks(kind, copy);
+	close(copy);
 	return never;
 }
 

@@ -9,7 +9,9 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "arch.h"
@@ -201,23 +203,45 @@ static void carry_out(struct emu_intercept *intercept, struct emu_call *call,
 		park(intercept, call, object, value);
 }
 
+bool emu_rw_never_blocks(enum emu_call_kind kind, int fd)
+{
+	struct pollfd pollfd = {
+		.fd = fd,
+		.events = kind == EMU_CALL_READ ? POLLIN : POLLOUT,
+	};
+	int flags = fcntl(fd, F_GETFL);
+	struct stat st;
+
+	return (flags >= 0 && (flags & O_NONBLOCK)) ||
+	       (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) ||
+	       poll(&pollfd, 1, 0) > 0;
+}
+
+/*
+ * Not an eventfd of ours: the kernel's business. If it is going to sleep, a
+ * signal that ends it makes it fail with EINTR, and rightly so. If not, the
+ * signal came first, and it is made again. Afterwards this cannot be told: the
+ * handler may have made the file ready.
+ */
+static void pass(
+	struct emu_intercept *intercept, const struct emu_call *call, int fd)
+{
+	if (fd >= 0 && !emu_rw_never_blocks(call->kind, fd))
+		emu_voided_note_answer(intercept, call, 0, true);
+	if (fd >= 0)
+		close(fd);
+	emu_answer_continue(intercept, call);
+}
+
 void emu_call_read_write(struct emu_intercept *intercept, struct emu_call *call)
 {
 	struct emu_object *object = NULL;
-	int fd;
+	int fd = emu_target_fetch(call->thread, emu_call_int(call, 0));
 
-	if (emu_fdtable_count(intercept->fdtable, EMU_KIND_EVENTFD) == 0) {
-		emu_answer_continue(intercept, call);
-		return;
-	}
-	fd = emu_target_fetch(call->thread, emu_call_int(call, 0));
 	if (fd < 0 || emu_fdtable_find_fetched(intercept->fdtable, call->thread,
 			      emu_call_int(call, 0), fd, EMU_KIND_EVENTFD,
 			      &object) != 1) {
-		if (fd >= 0)
-			close(fd);
-		/* Not an eventfd of ours: the kernel's business. */
-		emu_answer_continue(intercept, call);
+		pass(intercept, call, fd);
 		return;
 	}
 	call->object = object;

@@ -185,6 +185,11 @@ bool emu_wait_serve_stopped(struct emu_parked *parked);
 /* rw.c */
 void emu_call_read_write(struct emu_intercept *, struct emu_call *);
 void emu_rw_serve(struct emu_parked *parked);
+/*
+ * Would a read or write (`kind`) through our descriptor `fd` of a file not
+ * sleep now?
+ */
+bool emu_rw_never_blocks(enum emu_call_kind kind, int fd);
 
 /*
  * parked.c: the wake-ups of the epoll's files that came before the call that
@@ -222,8 +227,8 @@ void emu_voided_remember(
 	const struct emu_call *call, enum emu_void why, int64_t result);
 void emu_voided_clear(struct emu_thread *thread);
 /*
- * The kernel took this answer, or (`kernels`) carries the call out itself; see
- * voided.c for what that is worth.
+ * The kernel took this answer, or (`kernels`) carries the call out itself, in
+ * which it will sleep; see mend.c for what that is worth.
  */
 void emu_voided_note_answer(struct emu_intercept *intercept,
 	const struct emu_call *call, int64_t result, bool kernels);

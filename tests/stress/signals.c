@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 
 #define WORKERS 3
 
@@ -173,6 +174,41 @@ static void small_io(void)
 	under_storm(small_turn);
 }
 
+static int fed[2];
+
+static void feed(int sig)
+{
+	uint64_t value = 42;
+
+	(void)sig;
+	good(write(fed[1], &value, sizeof(value)));
+}
+
+/*
+ * A read of a pipe that sleeps fails with EINTR, though the handler has just
+ * written what it was waiting for; that is there for the next one.
+ */
+static void fed_by_handler(void)
+{
+	struct sigaction action = {.sa_handler = feed};
+	struct itimerval soon = {{0, 0}, {0, 20000}};
+	long count = stress_count(60);
+
+	sigaction(SIGALRM, &action, NULL);
+	x_pipe(fed, 0);
+	for (int eventfds = 0; eventfds < 2; eventfds++) {
+		for (long i = 0; i < count; i++) {
+			uint64_t value;
+
+			setitimer(ITIMER_REAL, &soon, NULL);
+			bad(EINTR, read(fed[0], &value, sizeof(value)));
+			must(x_take(fed[0]) == 42, "wrong value");
+		}
+		x_eventfd(0, 0); /* and once more with such a one about */
+	}
+	stress_ok("%ld reads", 2 * count);
+}
+
 /* Each handler raises the next signal, which interrupts it at once. */
 static void nest(struct storm_target *t)
 {
@@ -307,6 +343,7 @@ static void registers(void)
 static const struct stress_case cases[] = {
 	{"calm", calm},
 	{"small-io", small_io},
+	{"fed-by-handler", fed_by_handler},
 	{"nested", nested},
 	{"registers", registers},
 	{NULL, NULL},
