@@ -60,7 +60,9 @@ void emu_dispatch(struct emu_intercept *intercept, struct emu_call *call)
 		emu_voided_add(intercept, call, EMU_VOID_UNDECIDED, 0);
 		return;
 	}
-	if (emu_voided_arrival(intercept, call) || emu_look(intercept, call))
+	/* A wait that sleeps has to be on its queue first, see wait.c. */
+	if (emu_voided_arrival(intercept, call) ||
+		(!emu_call_is_wait(call->kind) && emu_look(intercept, call)))
 		return;
 	emu_dispatch_again(intercept, call);
 }

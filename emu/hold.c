@@ -73,7 +73,7 @@ static void left(struct emu_intercept *intercept, const struct emu_hold *hold)
 
 	if (hold->use == EMU_HOLD_NOTHING)
 		return;
-	if (hold->use == EMU_HOLD_SERVE && parked)
+	if (parked)
 		emu_parked_interrupted(parked);
 	else
 		emu_voided_add(intercept, &hold->call, EMU_VOID_UNDECIDED, 0);
@@ -108,6 +108,18 @@ static void serve(struct emu_intercept *intercept, struct emu_hold *hold)
 	emu_observe_cause(intercept, EMU_CAUSE_UNKNOWN);
 }
 
+/* Nothing was done in the stop: let go, the thread makes the call again. */
+static void comes_again(
+	struct emu_intercept *intercept, const struct emu_hold *hold)
+{
+	struct emu_parked *parked = hold->call.thread->parked;
+
+	if (parked)
+		parked->resumes = true;
+	else
+		emu_voided_add(intercept, &hold->call, EMU_VOID_UNDECIDED, 0);
+}
+
 /* The registers are read first: to unwind takes long. */
 static void look(
 	struct emu_intercept *intercept, const struct emu_hold *hold, int sig)
@@ -116,7 +128,7 @@ static void look(
 	pid_t tid = hold->call.thread->tid;
 	int rc = emu_arch_get_registers(tid, registers);
 
-	emu_voided_add(intercept, &hold->call, EMU_VOID_UNDECIDED, 0);
+	comes_again(intercept, hold);
 	emu_stop_let_go(tid, sig);
 	if (rc < 0)
 		return;
@@ -135,11 +147,7 @@ static void stopped(
 		!emu_arch_is_cut_off(thread->tid, &hold->call)) {
 		left(intercept, hold);
 	} else if (emu_exec_under_way(intercept, thread)) {
-		if (thread->parked)
-			thread->parked->resumes = true;
-		else
-			emu_voided_add(
-				intercept, &hold->call, EMU_VOID_UNDECIDED, 0);
+		comes_again(intercept, hold);
 	} else if (hold->use == EMU_HOLD_LOOK) {
 		look(intercept, hold, sig);
 		return;

@@ -7,7 +7,9 @@
  * call is held (hold.c), and made again when the registers were read; it took
  * no effect yet, since it was only just received. It is remembered so that it
  * is recognised then (voided.c). Unlike another stop this one is no reason for
- * exact answers: no answer was under way.
+ * exact answers: no answer was under way. A wait that sleeps is on its queue
+ * first (wait.c), since whoever sees it asleep may go by that; it keeps its
+ * place there.
  *
  * If a signal comes in that time its handler runs first. That is as if it had
  * come before the call, so the frame has the call run again. But a wait may

@@ -152,17 +152,27 @@ static int take(
 	return n;
 }
 
-/* Harvests up to `max` events into intercept->events. */
-static int harvest(
-	struct emu_intercept *intercept, struct emu_object *object, int max)
+/*
+ * Is anything on the ready list, with all that came before this call? The files
+ * are not polled: some forget what they had to report when they are, so that is
+ * done once, for who gets the events.
+ */
+static bool has_some(struct emu_intercept *intercept, struct emu_object *object)
 {
-	int n;
-
 	emu_intercept_drain(intercept, object);
 	if (!emu_list_empty(&intercept->signalfds)) {
 		emu_signalfd_look(intercept, object->epoll);
 		emu_placeholder_settle(&intercept->unsettled);
 	}
+	return emu_epoll_available(object->epoll);
+}
+
+/* After that: harvests up to `max` events into intercept->events. */
+static int harvest(
+	struct emu_intercept *intercept, struct emu_object *object, int max)
+{
+	int n;
+
 	if (!emu_epoll_available(object->epoll))
 		return 0;
 	if (intercept->nested)
@@ -217,11 +227,20 @@ static void woken(struct emu_waiter *waiter)
 	emu_parked_woken(emu_container_of(waiter, struct emu_parked, waiter));
 }
 
+/* Among those that wait, where it may be already, and until its deadline. */
+static void queue_up(struct emu_parked *parked)
+{
+	if (emu_list_empty(&parked->waiter.wait.link))
+		emu_epoll_wait_begin(
+			parked->object->epoll, &parked->waiter, woken);
+	if (!parked->deadline.armed)
+		emu_deadline_arm(emu_loop_deadlines(parked->intercept->loop),
+			&parked->deadline, parked->at_ns);
+}
+
 static void sleep_on(struct emu_parked *parked)
 {
-	emu_epoll_wait_begin(parked->object->epoll, &parked->waiter, woken);
-	emu_deadline_arm(emu_loop_deadlines(parked->intercept->loop),
-		&parked->deadline, parked->at_ns);
+	queue_up(parked);
 	emu_observe_parked(parked, parked->at_ns);
 }
 
@@ -269,13 +288,32 @@ static void park(struct emu_intercept *intercept, struct emu_call *call,
 		emu_answer_plain(intercept, call, lent);
 	} else if (lent == 0) {
 		sleep_on(parked);
+		if (!wait->has_mask)
+			emu_look(intercept, &parked->call);
 	} /* else it comes again, with the mask in force */
+}
+
+/*
+ * It is stopped first: for who looks on, or so that its events cannot be lost.
+ * One that sleeps is looked at when it has its place among those that wait.
+ */
+static bool is_held(struct emu_intercept *intercept,
+	const struct emu_call *call, struct emu_object *object,
+	const struct wait *wait)
+{
+	bool some = has_some(intercept, object);
+
+	if ((some || !wait->block || wait->has_mask) &&
+		emu_look(intercept, call))
+		return true;
+	return some && emu_exact_hold(intercept, call);
 }
 
 void emu_call_epoll_wait(struct emu_intercept *intercept, struct emu_call *call)
 {
 	struct emu_object *object = emu_dispatch_epoll(intercept, call);
 	struct wait wait;
+	bool held;
 	int n;
 	int rc;
 
@@ -283,16 +321,19 @@ void emu_call_epoll_wait(struct emu_intercept *intercept, struct emu_call *call)
 		return;
 	rc = decode(&wait, call);
 	if (rc < 0) {
-		emu_answer_plain(intercept, call, rc);
+		if (!emu_look(intercept, call))
+			emu_answer_plain(intercept, call, rc);
 		return;
 	}
 	object->pins++; /* another thread may close it just now */
-	n = harvest(intercept, object, wait.maxevents);
+	held = is_held(intercept, call, object, &wait);
+	n = held ? 0 : harvest(intercept, object, wait.maxevents);
 	emu_placeholder_taken(object);
 	object->pins--;
+	if (held)
+		return;
 	if (n > 0) {
-		if (!emu_exact_hold(intercept, call) &&
-			deliver(intercept, call, object, n) < 0)
+		if (deliver(intercept, call, object, n) < 0)
 			emu_voided_add(intercept, call, EMU_VOID_AGAIN, 0);
 	} else if (!wait.block) {
 		emu_answer_plain(intercept, call, 0);
@@ -369,21 +410,24 @@ void emu_wait_serve(struct emu_parked *parked, bool expired)
 		emu_pwait_serve(parked);
 		return;
 	}
+	if (has_some(parked->intercept, parked->object) &&
+		emu_exact_hold(parked->intercept, &parked->call))
+		return;
 	n = look(parked);
 	if (n == 0 && !parked->expired) {
-		emu_epoll_wait_begin(
-			parked->object->epoll, &parked->waiter, woken);
+		queue_up(parked);
 		emu_observe_slept_on(parked);
-	} else if (n == 0 ||
-		   !emu_exact_hold(parked->intercept, &parked->call)) {
+	} else {
 		conclude(parked, n);
 	}
 }
 
 bool emu_wait_serve_stopped(struct emu_parked *parked)
 {
-	int n = look(parked);
+	int n;
 
+	has_some(parked->intercept, parked->object);
+	n = look(parked);
 	if (n == 0 && !parked->expired)
 		return false;
 	parked->call.stopped = true;
@@ -396,10 +440,8 @@ void emu_wait_resume(struct emu_parked *parked, const struct emu_call *call)
 	parked->call.id = call->id;
 	parked->call.stopped = false;
 	parked->resumes = false;
-	if (parked->waiter.epoll)
-		emu_epoll_wait_end(&parked->waiter, false);
-	if (parked->expired || look(parked) > 0)
+	if (parked->expired || has_some(parked->intercept, parked->object))
 		emu_wait_serve(parked, false);
 	else
-		sleep_on(parked);
+		sleep_on(parked); /* in its place, if it has kept it */
 }
