@@ -25,6 +25,13 @@ const char *emu_call_name(enum emu_call_kind kind)
 	return names[kind];
 }
 
+bool emu_call_is_epoll(enum emu_call_kind kind)
+{
+	return kind == EMU_CALL_EPOLL_CREATE ||
+	       kind == EMU_CALL_EPOLL_CREATE1 || kind == EMU_CALL_EPOLL_CTL ||
+	       emu_call_is_wait(kind);
+}
+
 bool emu_call_is_wait(enum emu_call_kind kind)
 {
 	return kind == EMU_CALL_EPOLL_WAIT || kind == EMU_CALL_EPOLL_PWAIT ||

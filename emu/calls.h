@@ -57,6 +57,9 @@ struct emu_call {
 /* The call's name, as in its manual page. */
 const char *emu_call_name(enum emu_call_kind kind);
 
+/* Is it about an epoll? */
+bool emu_call_is_epoll(enum emu_call_kind kind);
+
 /* Is it epoll_wait() or one of its kin? */
 bool emu_call_is_wait(enum emu_call_kind kind);
 

@@ -103,7 +103,7 @@ void emu_call_epoll_create(
 		rc = user ? emu_placeholder_epoll(
 				    user, &intercept->unsettled, &object, &fd)
 			  : -ENOMEM;
-	while (rc == -EMFILE && emu_spares_drop(&intercept->watches.spares));
+	while (rc == -EMFILE && emu_sweep_make_room(intercept));
 	if (rc < 0) {
 		emu_answer_plain(intercept, call, host_error(intercept, rc));
 		return;
@@ -127,7 +127,7 @@ void emu_call_eventfd(struct emu_intercept *intercept, struct emu_call *call)
 	do
 		rc = emu_placeholder_eventfd(
 			(uint32_t)call->args[0], flags, &object, &fd);
-	while (rc == -EMFILE && emu_spares_drop(&intercept->watches.spares));
+	while (rc == -EMFILE && emu_sweep_make_room(intercept));
 	if (rc < 0)
 		emu_answer_plain(intercept, call, host_error(intercept, rc));
 	else

@@ -106,9 +106,12 @@ static int new_watch(
 	const struct ctl *ctl, bool shared, struct emu_watch **watch)
 {
 	struct emu_watches *set = &ctl->intercept->watches;
-	int rc = emu_watch_create(set, ctl->object->edges, ctl->copy,
-		ctl->event.events, shared, ctl->regular, watch);
+	int rc;
 
+	do
+		rc = emu_watch_create(set, ctl->object->edges, ctl->copy,
+			ctl->event.events, shared, ctl->regular, watch);
+	while (rc == -EMFILE && emu_sweep_make_room(ctl->intercept));
 	if (rc == -EINVAL && !shared) {
 		/* The host has had its fill of watches on this file. */
 		*watch = emu_watches_find_alike(

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "loop_internal.h"
+#include "room.h"
 
 bool emu_edges_needed(const struct emu_edges *edges)
 {
@@ -100,9 +101,9 @@ int emu_edges_open(struct emu_edges *edges, struct emu_loop *loop)
 
 	if (edges->loop)
 		return 0;
-	edges->epfd = epoll_create1(EPOLL_CLOEXEC);
+	edges->epfd = emu_room_keep(epoll_create1(EPOLL_CLOEXEC));
 	if (edges->epfd < 0)
-		return -errno;
+		return edges->epfd;
 	edges->loop = loop;
 	edges->serial = ++serial;
 	edges->source.last = true; /* not served in its turn */

@@ -60,21 +60,6 @@ static ssize_t read_proc(pid_t tid, const char *name, char *text, size_t size)
 	return emu_proc_read(path, text, size);
 }
 
-/* The flags, and the time outside of the kernel, of proc_pid_stat(5). */
-static bool read_stat(pid_t tid, unsigned int *flags, unsigned long *user_ticks)
-{
-	char text[1024];
-	const char *at;
-
-	if (read_proc(tid, "stat", text, sizeof(text)) < 0)
-		return false;
-	at = strrchr(text, ')');
-	return at && sscanf(at,
-			     ") %*c %*d %*d %*d %*d %*d %u %*u %*u %*u %*u "
-			     "%lu",
-			     flags, user_ticks) == 2;
-}
-
 static struct emu_exec *exec_of(struct emu_list *link)
 {
 	return emu_container_of(link, struct emu_exec, link);
@@ -104,21 +89,21 @@ static struct emu_exec *find_of(
 /* Has the old image's memory no user any more? */
 static bool image_is_gone(const struct emu_exec *exec)
 {
-	unsigned long user_ticks;
-	unsigned int flags;
+	struct emu_stat stat;
 	char byte;
 
-	if (exec->first && read_stat(exec->process, &flags, &user_ticks))
-		return !(flags & PF_FORKNOEXEC);
-	return pread(exec->memory_fd, &byte, 1, (off_t)exec->ip) <= 0;
+	if (exec->first && emu_target_stat(exec->process, &stat) == 0)
+		return !(stat.flags & PF_FORKNOEXEC);
+	/* Without it (no descriptor was left) the other signs have to do. */
+	return exec->memory_fd >= 0 &&
+	       pread(exec->memory_fd, &byte, 1, (off_t)exec->ip) <= 0;
 }
 
 /* Is it still under way? */
 static bool is_under_way(struct emu_exec *exec)
 {
 	char text[256];
-	unsigned long user_ticks = 0;
-	unsigned int flags;
+	struct emu_stat stat;
 	bool ran = exec->ran;
 
 	if (read_proc(exec->tid, "syscall", text, sizeof(text)) <= 0)
@@ -126,13 +111,13 @@ static bool is_under_way(struct emu_exec *exec)
 	exec->ran = false;
 	if (strncmp(text, "running", 7) != 0)
 		return strtol(text, NULL, 10) == exec->nr;
-	if (image_is_gone(exec) || !read_stat(exec->tid, &flags, &user_ticks))
+	if (image_is_gone(exec) || emu_target_stat(exec->tid, &stat) < 0)
 		return false;
 	exec->ran = true;
-	if (ran && user_ticks != exec->user_ticks)
+	if (ran && stat.user_ticks != exec->user_ticks)
 		return false;
 	if (!ran)
-		exec->user_ticks = user_ticks;
+		exec->user_ticks = stat.user_ticks;
 	return true;
 }
 
@@ -305,9 +290,8 @@ static void begin(struct emu_intercept *intercept, const struct emu_call *call)
 {
 	struct emu_exec *exec = emu_alloc(&emu_memory, sizeof(*exec));
 	pid_t process = emu_target_process(call->thread);
-	unsigned long user_ticks;
+	struct emu_stat stat;
 	char path[48];
-	unsigned int flags;
 
 	if (!exec)
 		return;
@@ -322,8 +306,8 @@ static void begin(struct emu_intercept *intercept, const struct emu_call *call)
 	snprintf(path, sizeof(path), "/proc/%d/mem", (int)exec->tid);
 	exec->memory_fd = open(path, O_RDONLY | O_CLOEXEC);
 	/* The leader's: a thread that clone(2) made has the flag as well. */
-	exec->first = read_stat(process, &flags, &user_ticks) &&
-		      flags & PF_FORKNOEXEC;
+	exec->first = emu_target_stat(process, &stat) == 0 &&
+		      stat.flags & PF_FORKNOEXEC;
 	emu_list_init(&exec->kept);
 	emu_list_add_tail(&exec->link, &intercept->execs);
 	arm(intercept);

@@ -26,15 +26,17 @@
 #define HINTS 4096
 
 struct hint {
+	struct emu_list link; /* on object->hints */
 	pid_t tid;
 	int fd;
-	struct emu_object *object;
+	struct emu_object *object; /* NULL: none */
 };
 
 struct sorted {
 	struct emu_object **objects;
 	size_t count;
 	size_t room;
+	size_t left; /* where the last one left: mostly near the next */
 };
 
 struct emu_fdtable {
@@ -142,19 +144,39 @@ int emu_fdtable_add(
 	return 0;
 }
 
+static void forget_hint(struct hint *hint)
+{
+	emu_list_remove(&hint->link);
+	hint->object = NULL;
+}
+
+/* Where it is among the `count` there are; `count` if it is not. */
+static size_t index_of(
+	const struct sorted *sorted, const struct emu_object *object)
+{
+	size_t count = sorted->count;
+	size_t at = sorted->left;
+
+	for (size_t i = 0; i < count; i++, at++) {
+		if (at >= count)
+			at = 0;
+		if (sorted->objects[at] == object)
+			return at;
+	}
+	return count;
+}
+
 void emu_fdtable_remove(struct emu_fdtable *table, struct emu_object *object)
 {
 	struct sorted *sorted = &table->kinds[object->kind];
-	size_t at = 0;
+	size_t at = index_of(sorted, object);
 
-	for (size_t i = 0; i < HINTS; i++) {
-		if (table->hints[i].object == object)
-			table->hints[i].object = NULL;
-	}
-	while (at < sorted->count && sorted->objects[at] != object)
-		at++;
+	while (!emu_list_empty(&object->hints))
+		forget_hint(emu_container_of(
+			object->hints.next, struct hint, link));
 	if (at == sorted->count)
 		return;
+	sorted->left = at;
 	sorted->count--;
 	memmove(&sorted->objects[at], &sorted->objects[at + 1],
 		(sorted->count - at) * sizeof(struct emu_object *));
@@ -170,11 +192,14 @@ static struct hint *hint_of(struct emu_fdtable *table, pid_t tid, int fd)
 void emu_fdtable_hint(struct emu_fdtable *table, struct emu_thread *thread,
 	int fd, struct emu_object *object)
 {
-	*hint_of(table, thread->tid, fd) = (struct hint){
-		.tid = thread->tid,
-		.fd = fd,
-		.object = object,
-	};
+	struct hint *hint = hint_of(table, thread->tid, fd);
+
+	if (hint->object)
+		forget_hint(hint);
+	hint->tid = thread->tid;
+	hint->fd = fd;
+	hint->object = object;
+	emu_list_add_head(&hint->link, &object->hints);
 }
 
 bool emu_fdtable_is_anon(const struct emu_fdtable *table, const struct stat *st)

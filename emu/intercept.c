@@ -25,6 +25,7 @@
 #include "guard.h"
 #include "notifier.h"
 #include "observe.h"
+#include "slot.h"
 #include "stop.h"
 #include "supervisor.h"
 
@@ -112,19 +113,6 @@ static void foreign_arch(struct emu_intercept *intercept, struct emu_call *call)
 	emu_answer_continue(intercept, call);
 }
 
-/* No record of the thread can be had: it is gone, or we are out of room. */
-static void no_thread(struct emu_intercept *intercept,
-	const struct emu_notification *notification, int error)
-{
-	if (error == ESRCH)
-		return;
-	emu_logf(intercept->log,
-		"no room for thread %d (%s): raise the hard limit of open "
-		"files (ulimit -Hn) before starting epemu",
-		(int)notification->tid, strerror(error));
-	emu_notifier_answer(intercept->listener, notification->id, -ENOMEM);
-}
-
 void emu_intercept_call(struct emu_intercept *intercept, struct emu_call *call)
 {
 	if (emu_exec_arrival(intercept, call))
@@ -145,6 +133,19 @@ static enum emu_call_kind kind_of(const struct emu_notification *notification)
 		       : EMU_CALL_OTHER;
 }
 
+/* No record of the thread can be had: it is gone, or there is no memory. */
+static void no_thread(struct emu_intercept *intercept,
+	const struct emu_notification *notification, int error)
+{
+	if (error == ESRCH)
+		return;
+	if (emu_call_is_epoll(kind_of(notification)))
+		emu_notifier_answer(
+			intercept->listener, notification->id, -ENOMEM);
+	else /* the kernel's own eventfds will do, and the rest is its own */
+		emu_notifier_continue(intercept->listener, notification->id);
+}
+
 static void received(struct emu_intercept *intercept,
 	const struct emu_notification *notification)
 {
@@ -153,18 +154,19 @@ static void received(struct emu_intercept *intercept,
 		.nr = notification->nr,
 		.ip = notification->ip,
 	};
-	bool known = emu_threads_find(intercept->threads, notification->tid);
 
 	call.thread = emu_threads_get(intercept->threads, notification->tid);
 	if (!call.thread) {
 		no_thread(intercept, notification, errno);
 		return;
 	}
-	/* The id may have gone to another thread before we opened it. */
-	if (!known && !emu_notifier_valid(intercept->listener, call.id))
-		return;
-	if (!known)
+	if (!call.thread->confirmed) {
+		/* The id may have gone to another before we opened it. */
+		if (!emu_notifier_valid(intercept->listener, call.id))
+			return;
+		call.thread->confirmed = true;
 		emu_observe_thread_seen(intercept, call.thread);
+	}
 	for (int i = 0; i < 6; i++)
 		call.args[i] = notification->args[i];
 	call.kind = kind_of(notification);
@@ -290,6 +292,9 @@ static int start(struct emu_intercept *intercept)
 		return rc;
 	intercept->source.ready = listener_ready;
 	intercept->source.last = true;
+	rc = emu_slot_reserve();
+	if (rc < 0)
+		return rc;
 	emu_notifier_tune(intercept->listener);
 	return emu_loop_add(intercept->loop, intercept->listener, EPOLLIN,
 		&intercept->source);
@@ -396,7 +401,7 @@ bool emu_intercept_wait_status(
 static void kill_thread(void *ctx, struct emu_thread *thread)
 {
 	(void)ctx;
-	syscall(SYS_pidfd_send_signal, thread->pidfd, SIGKILL, NULL, 0);
+	emu_threads_kill(thread);
 }
 
 void emu_intercept_kill_all(struct emu_intercept *intercept)

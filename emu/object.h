@@ -26,6 +26,7 @@ struct emu_object {
 	enum emu_kind kind;
 	uint64_t number; /* for people: epoll#1, eventfd#2 */
 	struct emu_weak weak; /* on the placeholder */
+	struct emu_list hints; /* of fdtable.c, that lead to it */
 	unsigned int pins; /* parked calls that need the object */
 	pid_t process; /* whose threads wait on it */
 	bool many; /* threads of several processes do */

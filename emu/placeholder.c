@@ -42,6 +42,7 @@
 
 #include "memory.h"
 #include "poll_bits.h"
+#include "room.h"
 
 /* So much is taken in at one look; with more edges the bell helps out. */
 #define MOST 256
@@ -71,6 +72,7 @@ static struct emu_object *object_new(enum emu_kind kind)
 	object->counter_fd = -1;
 	object->edges = &object->own;
 	emu_list_init(&object->unsettled);
+	emu_list_init(&object->hints);
 	return object;
 }
 
@@ -94,14 +96,17 @@ static int bell_touched(struct emu_wait *wait, uint32_t key)
 /* Opens placeholder, ready set and doorbell, and puts them together. */
 static int open_epoll(struct emu_object *object, int *fd)
 {
-	int rc = 0;
+	int rc;
 
-	*fd = epoll_create1(EPOLL_CLOEXEC);
-	object->ready_set = *fd < 0 ? -1 : epoll_create1(EPOLL_CLOEXEC);
-	object->doorbell = object->ready_set < 0
-				   ? -1
-				   : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	object->ready_set = emu_room_keep(epoll_create1(EPOLL_CLOEXEC));
+	if (object->ready_set < 0)
+		return object->ready_set;
+	object->doorbell =
+		emu_room_keep(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
 	if (object->doorbell < 0)
+		return object->doorbell;
+	*fd = epoll_create1(EPOLL_CLOEXEC);
+	if (*fd < 0)
 		return -errno;
 	rc = control(object->ready_set, EPOLL_CTL_ADD, object->doorbell);
 	if (rc == 0)

@@ -17,6 +17,7 @@
 #include "arch.h"
 #include "notifier.h"
 #include "observe.h"
+#include "room.h"
 #include "supervisor.h"
 
 #define COUNTER_SIZE 8
@@ -119,21 +120,26 @@ static void park(struct emu_intercept *intercept, struct emu_call *call,
 	struct emu_object *object, uint64_t value)
 {
 	struct emu_parked *parked;
+	int fd;
 
 	if (call->stopped) { /* made again, it sleeps */
 		emu_voided_add(intercept, call, EMU_VOID_HELD, 0);
 		return;
 	}
-	parked = emu_parked_create(intercept, call, object);
-	if (!parked) {
-		emu_answer_plain(intercept, call, -ENOMEM);
+	/* Like the kernel, keep the file for as long as the call sleeps. */
+	fd = emu_room_keep(object->counter_fd);
+	object->counter_fd = -1;
+	parked = fd < 0 ? NULL : emu_parked_create(intercept, call, object);
+	if (!parked) { /* the kernel has room for it */
+		if (fd >= 0)
+			close(fd);
+		emu_voided_note_answer(intercept, call, 0, true);
+		emu_answer_continue(intercept, call);
 		return;
 	}
 	listen_to(intercept, object);
 	parked->value = value;
-	/* Like the kernel, keep the file for as long as the call sleeps. */
-	parked->counter_fd = object->counter_fd;
-	object->counter_fd = -1;
+	parked->counter_fd = fd;
 	emu_wait_init(&parked->wait, woken);
 	emu_waitq_add_tail(
 		&emu_eventfd_file(object->eventfd)->waitq, &parked->wait);

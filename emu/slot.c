@@ -13,24 +13,19 @@
 static int filler = -1;
 static int slot = -1;
 
-static int reserve(void)
+int emu_slot_reserve(void)
 {
-	if (slot >= 0)
-		return 0;
 	if (filler < 0)
 		filler = epoll_create1(EPOLL_CLOEXEC);
-	if (filler >= 0)
+	if (filler >= 0 && slot < 0)
 		slot = fcntl(filler, F_DUPFD_CLOEXEC, 0);
 	return slot < 0 ? -errno : 0;
 }
 
 int emu_slot_fetch(struct emu_thread *thread, int fd)
 {
-	int rc = reserve();
 	int copy;
 
-	if (rc < 0)
-		return rc;
 	close(slot); /* mostly it is the lowest free number then */
 	copy = emu_target_fetch(thread, fd);
 	if (copy == slot)

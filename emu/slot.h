@@ -13,6 +13,9 @@
 
 #include "target.h"
 
+/* Takes the number, once. Errors: those of epoll_create1(2) and fcntl(2). */
+int emu_slot_reserve(void);
+
 /*
  * Puts a copy of the thread's descriptor `fd` into the slot. Returns the
  * slot's number, the same each time. Errors: those of emu_target_fetch().

@@ -26,6 +26,14 @@ struct emu_user {
 	struct emu_epoll_user epoll;
 };
 
+/* How far the search for what has gone is, see sweep.c. */
+struct emu_sweep {
+	size_t at[EMU_KINDS]; /* the object that is next */
+	size_t left; /* so many of each kind are still to be looked at */
+	bool stale; /* something was made since the search began */
+	uint64_t next_whole_ns; /* not before then all at once again */
+};
+
 struct emu_intercept {
 	struct emu_loop *loop;
 	int listener;
@@ -55,8 +63,7 @@ struct emu_intercept {
 	struct emu_deadline housekeeping;
 	struct emu_list signalfds; /* all watched ones */
 	struct emu_deadline signalfd_tick;
-	size_t since_sweep; /* objects and watches made since all were seen */
-	size_t swept; /* looked at in the sweep under way */
+	struct emu_sweep sweep;
 	uint64_t unseen; /* calls that went void before they were received */
 	uint64_t next_id; /* the cookie that the next call should have */
 	bool begun; /* there was a call; the kernel picks its cookie */
@@ -352,6 +359,11 @@ void emu_sweep_note(struct emu_intercept *intercept);
 void emu_sweep_settle(struct emu_intercept *intercept);
 void emu_sweep_due(struct emu_intercept *intercept);
 void emu_sweep_all(struct emu_intercept *intercept);
+/*
+ * For a table of descriptors that is full: gives back what can be. False if
+ * there was nothing, or if it was tried just now.
+ */
+bool emu_sweep_make_room(struct emu_intercept *intercept);
 /* Epolls that are gone leave the epolls that they were added to. */
 void emu_sweep_nested(struct emu_intercept *intercept);
 void emu_object_retire(

@@ -6,19 +6,21 @@
  * one, is closed. Nothing that a program can see depends on hearing of it:
  * wherever it would matter (a poll, a harvest, a limit, a reused number) the
  * kernel is asked at that moment. What is left is memory and descriptors of
- * our own, which the sweep gives back: a while after the last object or watch
- * was made, in slices; and at once, a slice for each new one, when many are
- * made without a rest.
+ * our own, which the sweep gives back. A while after something was made it
+ * looks at all there is, in slices, and then waits for the next to be made.
+ * When the table of descriptors is full it looks at all at once.
  */
 #include "guard.h"
 #include "observe.h"
 #include "supervisor.h"
 
-#define REST_NS 100000000u /* this long after the last change */
+#define REST_NS 100000000u /* between two searches */
 #define PAUSE_NS 1000000u /* between two slices */
 #define GUARD_NS 1000000000u /* the guard timer runs no longer in vain */
-#define SLICE 256
-#define SLACK 1024 /* new ones before the sweep does not wait for a rest */
+#define SLICE 128
+
+/* A search at once is followed by so many times the time it took. */
+#define SHARE 10
 
 static void watch_gone(void *ctx, struct emu_watch *watch)
 {
@@ -79,36 +81,27 @@ void emu_object_retire(
 	emu_placeholder_destroy(object);
 }
 
-/* Looks at `budget` objects of a kind, from the end. */
+/* Looks at `budget` objects of a kind, from where the last look ended. */
 static void sweep_objects(
 	struct emu_intercept *intercept, enum emu_kind kind, size_t budget)
 {
 	size_t count = emu_fdtable_count(intercept->fdtable, kind);
-	size_t at = count ? intercept->swept % count : 0;
+	size_t at = intercept->sweep.at[kind];
 
 	for (; budget > 0 && count > 0; budget--) {
-		struct emu_object *object =
-			emu_fdtable_at(intercept->fdtable, kind, at);
+		struct emu_object *object;
 
+		if (at >= count)
+			at = 0;
+		object = emu_fdtable_at(intercept->fdtable, kind, at);
 		if (object->pins == 0 && emu_weak_gone(&object->weak)) {
 			emu_object_retire(intercept, object);
 			count--;
 		} else {
 			at++;
 		}
-		if (at >= count)
-			at = 0;
 	}
-}
-
-static size_t total(const struct emu_intercept *intercept)
-{
-	size_t count = intercept->watches.count;
-
-	for (int kind = 0; kind < EMU_KINDS; kind++)
-		count += emu_fdtable_count(
-			intercept->fdtable, (enum emu_kind)kind);
-	return count;
+	intercept->sweep.at[kind] = at;
 }
 
 static size_t at_most(size_t budget, size_t count)
@@ -116,6 +109,22 @@ static size_t at_most(size_t budget, size_t count)
 	return budget < count ? budget : count;
 }
 
+/* The most that there is of one kind. */
+static size_t most(const struct emu_intercept *intercept)
+{
+	size_t count = intercept->watches.count;
+
+	for (int kind = 0; kind < EMU_KINDS; kind++) {
+		size_t objects = emu_fdtable_count(
+			intercept->fdtable, (enum emu_kind)kind);
+
+		if (objects > count)
+			count = objects;
+	}
+	return count;
+}
+
+/* Looks at `budget` of each kind. */
 static void sweep(struct emu_intercept *intercept, size_t budget)
 {
 	for (int kind = 0; kind < EMU_KINDS; kind++)
@@ -124,7 +133,6 @@ static void sweep(struct emu_intercept *intercept, size_t budget)
 						(enum emu_kind)kind)));
 	emu_watches_sweep(&intercept->watches,
 		at_most(budget, intercept->watches.count), watch_gone, NULL);
-	intercept->swept += budget;
 }
 
 static void arm(struct emu_intercept *intercept, uint64_t after_ns)
@@ -141,29 +149,49 @@ void emu_sweep_settle(struct emu_intercept *intercept)
 
 void emu_sweep_note(struct emu_intercept *intercept)
 {
-	intercept->since_sweep++;
-	intercept->swept = 0;
+	intercept->sweep.stale = true;
 	if (!intercept->housekeeping.armed)
 		arm(intercept, REST_NS);
-	if (intercept->since_sweep > SLACK + total(intercept) / 2) {
-		sweep(intercept, total(intercept));
-		intercept->since_sweep = 0;
-	}
 }
 
 void emu_sweep_due(struct emu_intercept *intercept)
 {
+	struct emu_sweep *state = &intercept->sweep;
+	bool untold = emu_threads_sweep(intercept->threads, SLICE);
+
 	emu_guard_disarm();
-	sweep(intercept, SLICE);
-	if (intercept->swept < total(intercept))
+	if (state->left == 0 && state->stale) {
+		state->left = most(intercept);
+		state->stale = false;
+	}
+	if (state->left > 0) {
+		sweep(intercept, SLICE);
+		state->left -= at_most(SLICE, state->left);
+	}
+	if (state->left > 0)
 		arm(intercept, PAUSE_NS);
-	else
-		intercept->since_sweep = 0;
+	else if (state->stale || untold)
+		arm(intercept, REST_NS);
 }
 
 void emu_sweep_all(struct emu_intercept *intercept)
 {
-	sweep(intercept, total(intercept));
+	sweep(intercept, most(intercept));
+}
+
+bool emu_sweep_make_room(struct emu_intercept *intercept)
+{
+	struct emu_sweep *state = &intercept->sweep;
+	uint64_t begin_ns = emu_loop_now_ns();
+
+	if (emu_spares_drop(&intercept->watches.spares))
+		return true;
+	if (begin_ns < state->next_whole_ns)
+		return false;
+	emu_sweep_all(intercept);
+	state->next_whole_ns =
+		emu_loop_now_ns() + SHARE * (emu_loop_now_ns() - begin_ns);
+	return true;
 }
 
 void emu_sweep_nested(struct emu_intercept *intercept)

@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Threads of the traced programs, and the host calls that reach into them.
+ * The host calls that reach into a thread of a traced program.
  *
  * Everything is addressed by thread, never by process: threads need not share
  * a descriptor table (unshare(CLONE_FILES)), processes may share one, and the
- * leader may have exited. A thread's pidfd (PIDFD_THREAD, Linux 6.9) names it
- * for good: once it ended the pidfd answers ESRCH, so a reused id is never
- * mistaken for it, and the pidfd becoming readable is what ends our record.
- * Older kernels have pidfds of processes only; there a record lives as long
- * as its process, or until its thread is found to have ended.
+ * leader may have exited.
  *
  * Memory is read and written by thread id while the thread sits in a call
  * that it cannot leave unnoticed for long; whoever writes into a call that
@@ -23,111 +19,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "proc.h"
-
-#ifndef PIDFD_THREAD
-#define PIDFD_THREAD O_EXCL
-#endif
-
-#define BUCKETS 1024
+#include "room.h"
 
 /* So often a thread that is about to sleep is looked at. */
 #define TRIES 50
-
-struct emu_threads {
-	struct emu_loop *loop;
-	void (*gone)(void *ctx, struct emu_thread *thread);
-	void *ctx;
-	bool no_thread_pidfd; /* before Linux 6.9 */
-	struct emu_list buckets[BUCKETS];
-};
-
-struct emu_threads *emu_threads_create(struct emu_loop *loop,
-	void (*gone)(void *ctx, struct emu_thread *thread), void *ctx)
-{
-	struct emu_threads *threads = calloc(1, sizeof(*threads));
-
-	if (!threads)
-		return NULL;
-	threads->loop = loop;
-	threads->gone = gone;
-	threads->ctx = ctx;
-	for (int i = 0; i < BUCKETS; i++)
-		emu_list_init(&threads->buckets[i]);
-	return threads;
-}
-
-static struct emu_list *bucket(struct emu_threads *threads, pid_t tid)
-{
-	return &threads->buckets[(unsigned int)tid % BUCKETS];
-}
-
-void emu_threads_drop(struct emu_thread *thread)
-{
-	struct emu_threads *threads = thread->threads;
-
-	threads->gone(threads->ctx, thread);
-	emu_loop_remove(threads->loop, thread->pidfd, &thread->source);
-	close(thread->pidfd);
-	if (thread->syscall_fd >= 0)
-		close(thread->syscall_fd);
-	emu_list_remove(&thread->link);
-	free(thread);
-}
-
-void emu_threads_destroy(struct emu_threads *threads)
-{
-	struct emu_list *pos;
-	struct emu_list *following;
-
-	if (!threads)
-		return;
-	for (int i = 0; i < BUCKETS; i++) {
-		emu_list_for_each_safe (pos, following, &threads->buckets[i])
-			emu_threads_drop(
-				emu_container_of(pos, struct emu_thread, link));
-	}
-	free(threads);
-}
-
-struct emu_thread *emu_threads_find(struct emu_threads *threads, pid_t tid)
-{
-	struct emu_list *pos;
-
-	emu_list_for_each (pos, bucket(threads, tid)) {
-		struct emu_thread *thread =
-			emu_container_of(pos, struct emu_thread, link);
-
-		if (thread->tid == tid)
-			return thread;
-	}
-	return NULL;
-}
-
-void emu_threads_each(struct emu_threads *threads,
-	void (*visit)(void *ctx, struct emu_thread *thread), void *ctx)
-{
-	struct emu_list *pos;
-	struct emu_list *following;
-
-	for (int i = 0; i < BUCKETS; i++) {
-		emu_list_for_each_safe (pos, following, &threads->buckets[i])
-			visit(ctx,
-				emu_container_of(pos, struct emu_thread, link));
-	}
-}
-
-static void thread_ended(struct emu_source *source, uint32_t events)
-{
-	if (events & (EPOLLIN | EPOLLHUP))
-		emu_threads_drop(
-			emu_container_of(source, struct emu_thread, source));
-}
 
 static ssize_t read_status(pid_t tid, char *text, size_t size)
 {
@@ -161,6 +61,25 @@ static int status_line(pid_t tid, const char *name, int base, uint64_t *value)
 	return length < 0 ? (int)length : status_value(text, name, base, value);
 }
 
+int emu_target_stat(pid_t tid, struct emu_stat *stat)
+{
+	char path[32];
+	char text[1024];
+	const char *at;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)tid);
+	if (emu_proc_read(path, text, sizeof(text)) < 0)
+		return -ESRCH;
+	at = strrchr(text, ')'); /* the name, field 2, may have any bytes */
+	return at && sscanf(at,
+			     ") %*c %*d %*d %*d %*d %*d %u %*u %*u %*u %*u %lu "
+			     "%*u %*d %*d %*d %*d %*d %*d %llu",
+			     &stat->flags, &stat->user_ticks,
+			     &stat->started) == 3
+		       ? 0
+		       : -ESRCH;
+}
+
 uint64_t emu_target_pending(const struct emu_thread *thread)
 {
 	char text[4096];
@@ -186,12 +105,18 @@ int emu_target_number(
 	return status_line(thread->tid, name, 10, value);
 }
 
+pid_t emu_target_process_of(pid_t tid)
+{
+	uint64_t tgid = 0;
+
+	status_line(tid, "Tgid", 10, &tgid);
+	return (pid_t)tgid;
+}
+
 pid_t emu_target_process(struct emu_thread *thread)
 {
-	uint64_t tgid;
-
-	if (!thread->tgid && status_line(thread->tid, "Tgid", 10, &tgid) == 0)
-		thread->tgid = (pid_t)tgid;
+	if (!thread->tgid)
+		thread->tgid = emu_target_process_of(thread->tid);
 	return thread->tgid;
 }
 
@@ -207,90 +132,45 @@ bool emu_target_killed(const struct emu_thread *thread)
 	return pending >> (SIGKILL - 1) & 1;
 }
 
-static int pidfd_open_thread(struct emu_threads *threads, pid_t tid)
-{
-	uint64_t tgid = 0;
-	int fd;
-
-	if (!threads->no_thread_pidfd) {
-		fd = (int)syscall(SYS_pidfd_open, tid, PIDFD_THREAD);
-		if (fd >= 0 || errno != EINVAL)
-			return fd;
-		threads->no_thread_pidfd = true;
-	}
-	if (status_line(tid, "Tgid", 10, &tgid) < 0) {
-		errno = ESRCH;
-		return -1;
-	}
-	return (int)syscall(SYS_pidfd_open, (pid_t)tgid, 0);
-}
-
-/* Reads /proc/TID/syscall, which is kept open for the next time. */
-static ssize_t read_syscall(struct emu_thread *thread, char *text, size_t size)
+static int open_syscall(const struct emu_thread *thread)
 {
 	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/syscall", (int)thread->tid);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+bool emu_target_keep(struct emu_thread *thread)
+{
+	if (thread->syscall_fd < 0)
+		thread->syscall_fd = emu_room_keep(open_syscall(thread));
+	return thread->syscall_fd >= 0;
+}
+
+/* Reads /proc/TID/syscall, which is kept open if there is room. */
+static ssize_t read_syscall(struct emu_thread *thread, char *text, size_t size)
+{
+	bool kept = emu_target_keep(thread);
+	int fd = kept ? thread->syscall_fd : open_syscall(thread);
 	ssize_t length;
 
-	if (thread->syscall_fd < 0) {
-		snprintf(path, sizeof(path), "/proc/%d/syscall",
-			(int)thread->tid);
-		thread->syscall_fd = open(path, O_RDONLY | O_CLOEXEC);
-	}
-	if (thread->syscall_fd < 0)
+	if (fd < 0)
 		return -errno;
-	length = pread(thread->syscall_fd, text, size - 1, 0);
+	length = pread(fd, text, size - 1, 0);
 	if (length < 0)
-		return -errno;
-	text[length] = '\0';
+		length = -errno;
+	else
+		text[length] = '\0';
+	if (!kept)
+		close(fd);
 	return length;
 }
 
-/*
- * For records that their thread's pidfd cannot end: is the id another's by
- * now? The open file of /proc is of the old one.
- */
-static bool has_ended(struct emu_thread *thread)
+bool emu_target_has_ended(struct emu_thread *thread)
 {
 	char text[256];
 
 	return read_syscall(thread, text, sizeof(text)) == -ESRCH;
-}
-
-struct emu_thread *emu_threads_get(struct emu_threads *threads, pid_t tid)
-{
-	struct emu_thread *thread = emu_threads_find(threads, tid);
-	int rc;
-
-	if (thread && threads->no_thread_pidfd && has_ended(thread)) {
-		emu_threads_drop(thread);
-		thread = NULL;
-	}
-	if (thread)
-		return thread;
-	thread = calloc(1, sizeof(*thread));
-	if (!thread)
-		return NULL;
-	thread->tid = tid;
-	thread->threads = threads;
-	thread->syscall_fd = -1;
-	thread->source.ready = thread_ended;
-	thread->pidfd = pidfd_open_thread(threads, tid);
-	if (thread->pidfd < 0) {
-		free(thread);
-		return NULL;
-	}
-	rc = emu_loop_add(
-		threads->loop, thread->pidfd, EPOLLIN, &thread->source);
-	if (rc < 0) {
-		close(thread->pidfd);
-		free(thread);
-		errno = -rc;
-		return NULL;
-	}
-	if (threads->no_thread_pidfd)
-		has_ended(thread); /* opens the file */
-	emu_list_add_head(&thread->link, bucket(threads, tid));
-	return thread;
 }
 
 /*
@@ -374,9 +254,18 @@ ssize_t emu_target_write(const struct emu_thread *thread, uint64_t addr,
 
 int emu_target_fetch(struct emu_thread *thread, int fd)
 {
-	int copy = (int)syscall(SYS_pidfd_getfd, thread->pidfd, fd, 0);
+	bool own = thread->pidfd < 0;
+	int pidfd = own ? emu_threads_open(thread) : thread->pidfd;
+	int copy;
 
-	return copy < 0 ? -errno : copy;
+	if (pidfd < 0)
+		return pidfd;
+	copy = (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
+	if (copy < 0)
+		copy = -errno;
+	if (own)
+		close(pidfd);
+	return copy;
 }
 
 static bool says_running(const char *text)

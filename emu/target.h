@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The traced side: threads, their memory, their descriptors. Together with
- * weak.c, watch.c, placeholder.c and stop.c the only files that touch a
- * target.
+ * The traced side: a thread's memory, descriptors and state. Together with
+ * threads.c, weak.c, watch.c, placeholder.c and stop.c the only files that
+ * touch a target.
  *
  * Results are 0 or more, or a negative errno. -ESRCH: the thread is gone.
  */
@@ -14,61 +14,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "list.h"
-#include "loop.h"
-
-struct emu_parked;
-struct emu_voided;
-struct emu_answers;
-struct emu_pwait;
-struct emu_hold;
-
-/*
- * A thread that made at least one trapped call. It goes when the kernel says
- * that the thread ended.
- */
-struct emu_thread {
-	struct emu_list link; /* in its hash bucket */
-	struct emu_source source; /* readable when the thread ended */
-	struct emu_threads *threads;
-	pid_t tid;
-	pid_t tgid; /* its process, or 0 until somebody asked */
-	int syscall_fd; /* /proc/TID/syscall, or -1 until it is needed */
-	int pidfd; /* of the thread; of its process on kernels before 6.9 */
-
-	/* The floor above keeps its own business of a thread here. */
-	struct emu_parked *parked; /* the call that waits for its answer */
-	struct emu_voided
-		*voided; /* calls that signals cut off, newest first */
-	struct emu_answers *answers; /* the latest, which may be lost */
-	struct emu_pwait *pwait; /* a signal mask that is lent to it */
-	struct emu_hold *hold; /* a call that is to be served in a stop */
-	uint64_t exact_until_ns; /* it ran a signal handler, see exact.c */
-};
-
-struct emu_threads;
-
-/* `gone` is called before a thread that ended is freed. */
-struct emu_threads *emu_threads_create(struct emu_loop *loop,
-	void (*gone)(void *ctx, struct emu_thread *thread), void *ctx);
-void emu_threads_destroy(struct emu_threads *threads);
-
-/*
- * The thread with this id, which must be stopped in a call that was just
- * received. NULL when it is gone, or when there is no memory or descriptor
- * for it (errno says which).
- */
-struct emu_thread *emu_threads_get(struct emu_threads *threads, pid_t tid);
-
-/* The thread if it is known, else NULL. */
-struct emu_thread *emu_threads_find(struct emu_threads *threads, pid_t tid);
-
-/* Ends the record, as if the thread had ended. */
-void emu_threads_drop(struct emu_thread *thread);
-
-/* Calls `visit` for each known thread. */
-void emu_threads_each(struct emu_threads *threads,
-	void (*visit)(void *ctx, struct emu_thread *thread), void *ctx);
+#include "threads.h"
 
 /*
  * process_vm_readv(2): all of `size` bytes, or -EFAULT; -EPERM when the host
@@ -104,8 +50,26 @@ int emu_target_fetch(struct emu_thread *thread, int fd);
  */
 int emu_target_stack(struct emu_thread *thread, uint64_t *sp);
 
+/* What proc_pid_stat(5) says of a thread. */
+struct emu_stat {
+	unsigned int flags; /* PF_... of include/linux/sched.h */
+	unsigned long user_ticks; /* spent outside of the kernel */
+	unsigned long long started; /* ticks after the machine's start */
+};
+
+/* -ESRCH: there is no such thread. */
+int emu_target_stat(pid_t tid, struct emu_stat *stat);
+
 /* The thread's process; 0 when it is gone. */
 pid_t emu_target_process(struct emu_thread *thread);
+pid_t emu_target_process_of(pid_t tid);
+
+/*
+ * Opens /proc/TID/syscall for good, which says later whether this thread, not
+ * another with its id, has ended. False: there is no room.
+ */
+bool emu_target_keep(struct emu_thread *thread);
+bool emu_target_has_ended(struct emu_thread *thread);
 
 /* Is the thread, which is in a call, asleep at this moment? */
 bool emu_target_asleep(struct emu_thread *thread);

@@ -312,9 +312,7 @@ int emu_watch_create(struct emu_watches *set, struct emu_edges *edges, int fd,
 		new->armed = true;
 		new->fresh = true;
 	} else {
-		do
-			rc = watch_new(set, edges, fd, events, forgets, &new);
-		while (rc == -EMFILE && emu_spares_drop(&set->spares));
+		rc = watch_new(set, edges, fd, events, forgets, &new);
 		if (rc < 0)
 			return rc;
 	}

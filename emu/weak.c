@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "proc.h"
+#include "room.h"
 
 /* A number kept free for this purpose; -1 while kcmp() does the work. */
 static int scratch = -1;
@@ -56,9 +57,9 @@ int emu_weak_init(struct emu_weak *weak, int fd, uint32_t events)
 	int rc;
 
 	weak->tfd = fd;
-	weak->epfd = epoll_create1(EPOLL_CLOEXEC);
+	weak->epfd = emu_room_keep(epoll_create1(EPOLL_CLOEXEC));
 	if (weak->epfd < 0)
-		return -errno;
+		return weak->epfd;
 	if (!probed) {
 		probed = true;
 		if (compare(0, weak->epfd, weak) < 0 && errno == ENOSYS)

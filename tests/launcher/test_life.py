@@ -4,7 +4,6 @@ epemu's own is killed."""
 
 import os
 import re
-import resource
 import signal
 import subprocess
 import tempfile
@@ -21,50 +20,6 @@ SERVER = ("import os, sys\n"
           "    os.eventfd_write(fd, int(line))\n"
           "    print(os.eventfd_read(fd), flush=True)\n"
           "    os.close(fd)\n")
-
-# Fills the supervisor's table with items, then lets go of some for others.
-# The two ends of a pair are two files.
-FULL = """
-import _socket, errno, os, select
-one, two = select.epoll(), select.epoll()
-ends = []
-for _ in range(50):
-    ends += _socket.socketpair()
-try:
-    for count, end in enumerate(ends):
-        one.register(end, select.EPOLLIN)
-except OSError as error:
-    assert error.errno == errno.EMFILE, error
-else:
-    raise SystemExit("there is room for all")
-for end in ends[:6]:
-    one.unregister(end)
-for end in ends[:3]:
-    two.register(end, select.EPOLLOUT | select.EPOLLONESHOT)
-assert len(two.poll(0)) == 3
-for end in ends[3:5]:
-    one.register(end, select.EPOLLIN)
-for end in ends[6:12]:
-    one.unregister(end)
-os.close(os.eventfd(0))
-for end in ends[12:18]:
-    one.unregister(end)
-select.epoll().close()
-"""
-
-
-class Full(TestCase):
-    """The supervisor's own table of descriptors."""
-
-    def test_what_the_program_frees_can_be_used(self):
-        result = self.run_it(
-            [EPEMU, PYTHON, "-c", FULL],
-            preexec_fn=lambda: resource.setrlimit(
-                resource.RLIMIT_NOFILE, (120, 120)))
-        self.assertEqual(result.returncode, 0, result.stderr)
-        self.assertRegex(result.stderr, r"\Aepemu: the supervisor is out of "
-                                        r"descriptors: [^\n]*\n\Z")
-
 
 class Pipes(TestCase):
     """epemu holds no end of a pipe that the program has given up."""

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: MIT
+"""The supervisor's own table of descriptors, full: what exists goes on
+working, for all processes, and there is room again when things are closed."""
+
+import resource
+
+from harness import EPEMU, PYTHON, TestCase, main
+
+# Fills the table with items, then lets go of some for others. The two ends of
+# a pair are two files.
+ITEMS = """
+import _socket, errno, os, select
+one, two = select.epoll(), select.epoll()
+ends = []
+for _ in range(50):
+    ends += _socket.socketpair()
+try:
+    for count, end in enumerate(ends):
+        one.register(end, select.EPOLLIN)
+except OSError as error:
+    assert error.errno == errno.EMFILE, error
+else:
+    raise SystemExit("there is room for all")
+for end in ends[:6]:
+    one.unregister(end)
+for end in ends[:3]:
+    two.register(end, select.EPOLLOUT | select.EPOLLONESHOT)
+assert len(two.poll(0)) == 3
+for end in ends[3:5]:
+    one.register(end, select.EPOLLIN)
+for end in ends[6:12]:
+    one.unregister(end)
+os.close(os.eventfd(0))
+for end in ends[12:18]:
+    one.unregister(end)
+select.epoll().close()
+"""
+
+# One process makes epolls until that fails. The other has all that it needs
+# already, and uses it in as many ways as there are.
+BESIDE = """
+import errno, os, select, threading
+
+def fill(done, go):
+    made = []
+    try:
+        while True:
+            made.append(select.epoll())
+    except OSError as error:
+        assert error.errno in (errno.EMFILE, errno.ENFILE), error
+    os.write(done, b"x")
+    os.read(go, 1)
+    for epoll in made:
+        epoll.close()
+    for _ in range(len(made) // 2):
+        made.append(select.epoll())
+    os._exit(0)
+
+def use(epoll, counter):
+    again = os.dup(epoll.fileno())
+    with select.epoll.fromfd(again) as other:
+        assert other.poll(10) == [(counter, select.EPOLLIN)]
+        other.modify(counter, select.EPOLLIN)
+    assert len(os.read(zero, 8)) == 8
+    own = os.dup(counter)
+    assert os.eventfd_read(own) == 1
+    os.eventfd_write(own, 1)
+    os.close(own)
+
+def hand_over(there, back):
+    for _ in range(20):
+        os.eventfd_write(back, os.eventfd_read(there))
+
+zero = os.open("/dev/zero", os.O_RDONLY)
+counter = os.eventfd(1, os.EFD_SEMAPHORE)
+there, back = os.eventfd(0), os.eventfd(0)
+epoll = select.epoll()
+epoll.register(counter, select.EPOLLIN)
+done, go = os.pipe(), os.pipe()
+filler = os.fork()
+if filler == 0:
+    fill(done[1], go[0])
+os.read(done[0], 1)
+errors = []
+def tried(*args):
+    try:
+        args[0](*args[1:])
+    except BaseException as error:
+        errors.append(error)
+threads = [threading.Thread(target=tried, args=(hand_over, there, back))]
+threads += [threading.Thread(target=tried, args=(use, epoll, counter))
+            for _ in range(60)]
+for thread in threads[:1]:
+    thread.start()
+for i in range(20):
+    os.eventfd_write(there, i + 1)
+    assert os.eventfd_read(back) == i + 1
+for thread in threads[1:]:
+    thread.start()
+    if thread is threads[1] or thread is threads[2]:
+        thread.join()
+for thread in threads:
+    thread.join()
+assert not errors, errors
+os.write(go[1], b"x")
+assert os.waitpid(filler, 0)[1] == 0
+print("all of it")
+"""
+
+MESSAGE = (r"\Aepemu: the supervisor is out of descriptors: "
+           r"[^\n]*\n\Z")
+
+
+def limit_files(count):
+    return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (count, count))
+
+
+class Full(TestCase):
+    def test_what_the_program_frees_can_be_used(self):
+        result = self.run_it([EPEMU, PYTHON, "-c", ITEMS],
+                             preexec_fn=limit_files(120))
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertRegex(result.stderr, MESSAGE)
+
+    def test_what_exists_goes_on_working(self):
+        for prefix in self.ways():
+            result = self.run_it(prefix + [PYTHON, "-c", BESIDE],
+                                 preexec_fn=limit_files(120))
+            self.assertEqual((result.returncode, result.stdout),
+                             (0, "all of it\n"), result.stderr)
+            if prefix:
+                self.assertRegex(result.stderr, MESSAGE)
+
+    def test_more_threads_than_descriptors(self):
+        code = ("import os, threading\n"
+                "zero = os.open('/dev/zero', os.O_RDONLY)\n"
+                "barrier = threading.Barrier(100)\n"
+                "def run():\n"
+                "    assert len(os.read(zero, 8)) == 8\n"
+                "    barrier.wait()\n"
+                "    assert len(os.read(zero, 8)) == 8\n"
+                "    os.write(1, b'ok\\n')\n"
+                "for _ in range(100):\n"
+                "    threading.Thread(target=run).start()\n")
+        for prefix in self.ways():
+            result = self.run_it(prefix + [PYTHON, "-c", code],
+                                 preexec_fn=limit_files(60))
+            self.assertEqual((result.returncode, result.stdout,
+                              result.stderr), (0, "ok\n" * 100, ""))
+
+
+if __name__ == "__main__":
+    main()
