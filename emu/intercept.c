@@ -215,8 +215,11 @@ static void listener_ready(struct emu_source *source, uint32_t events)
 	 * when a signal cut off its look at the filter's lock
 	 * (seccomp_notify_poll()). The next sleep looks again.
 	 */
-	if (!(events & EPOLLIN) ||
-		emu_notifier_receive(intercept->listener, &notification) < 0)
+	if (!(events & EPOLLIN))
+		return;
+	__atomic_store_n(&intercept->received, intercept->received + 1,
+		__ATOMIC_RELAXED);
+	if (emu_notifier_receive(intercept->listener, &notification) < 0)
 		return;
 	expected = notification.id == intercept->next_id || !intercept->begun;
 	intercept->next_id = notification.id + 1;
@@ -407,6 +410,11 @@ static void kill_thread(void *ctx, struct emu_thread *thread)
 void emu_intercept_kill_all(struct emu_intercept *intercept)
 {
 	emu_threads_each(intercept->threads, kill_thread, NULL);
+}
+
+const uint64_t *emu_intercept_received(const struct emu_intercept *intercept)
+{
+	return &intercept->received;
 }
 
 int emu_intercept_counts(const struct emu_intercept *intercept,

@@ -46,6 +46,7 @@
 #include "launcher/stops.h"
 #include "launcher/tracing.h"
 #include "launcher/tree.h"
+#include "launcher/watchdog.h"
 
 struct supervisor {
 	const struct emu_launch *launch;
@@ -151,6 +152,19 @@ static void close_channel(struct supervisor *supervisor)
 	supervisor->channel = -1;
 }
 
+/* Without it (no room for a thread, say) all goes on, only unwatched. */
+static void start_watchdog(const struct supervisor *supervisor)
+{
+	const struct emu_watchdog watchdog = {
+		.listener = supervisor->listener,
+		.control = supervisor->control_fd,
+		.log_fd = supervisor->launch->log_fd,
+		.received = emu_intercept_received(supervisor->intercept),
+	};
+
+	emu_watchdog_start(&watchdog);
+}
+
 /* The filter stands: the program may run as soon as its calls are answered. */
 static void start_intercept(struct supervisor *supervisor, int listener)
 {
@@ -175,6 +189,7 @@ static void start_intercept(struct supervisor *supervisor, int listener)
 	supervisor->monitor = emu_monitor_create(supervisor->loop,
 		supervisor->intercept, supervisor->launch, log,
 		supervisor->control, supervisor->program);
+	start_watchdog(supervisor);
 	emu_program_go(supervisor->channel);
 }
 
