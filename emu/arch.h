@@ -33,6 +33,9 @@ enum emu_call_kind emu_arch_call(int nr);
  */
 bool emu_arch_is_exec(uint32_t audit, int nr);
 
+/* Is it one that makes a userfaultfd: userfaultfd(2), USERFAULTFD_IOC_NEW? */
+bool emu_arch_is_userfaultfd(uint32_t audit, int nr, const uint64_t *args);
+
 /* Lays `event` out as the target has it, in emu_arch_event_size bytes. */
 void emu_arch_event_store(void *to, const struct emu_event *event);
 void emu_arch_event_load(struct emu_event *event, const void *from);

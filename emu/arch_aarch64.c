@@ -67,6 +67,15 @@ bool emu_arch_is_exec(uint32_t audit, int nr)
 	return audit == AUDIT_ARCH_AARCH64 && (nr == 221 || nr == 281);
 }
 
+bool emu_arch_is_userfaultfd(uint32_t audit, int nr, const uint64_t *args)
+{
+	bool new = (uint32_t)args[1] == EMU_USERFAULTFD_IOC_NEW;
+
+	if (audit == AUDIT_ARCH_ARM)
+		return nr == 388 || (nr == 54 && new);
+	return audit == AUDIT_ARCH_AARCH64 && (nr == 282 || (nr == 29 && new));
+}
+
 void emu_arch_event_store(void *to, const struct emu_event *event)
 {
 	memset(to, 0, 16);

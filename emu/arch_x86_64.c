@@ -83,6 +83,19 @@ bool emu_arch_is_exec(uint32_t audit, int nr)
 		       nr == (X32_BIT | 545));
 }
 
+bool emu_arch_is_userfaultfd(uint32_t audit, int nr, const uint64_t *args)
+{
+	bool new = (uint32_t)args[1] == EMU_USERFAULTFD_IOC_NEW;
+
+	if (audit == AUDIT_ARCH_I386)
+		return nr == 374 || (nr == 54 && new);
+	if (audit != AUDIT_ARCH_X86_64)
+		return false;
+	/* The ioctl of x32 has a number of its own. */
+	return (nr & ~X32_BIT) == 323 ||
+	       ((nr == 16 || nr == (X32_BIT | 514)) && new);
+}
+
 void emu_arch_event_store(void *to, const struct emu_event *event)
 {
 	memcpy(to, &event->events, 4);

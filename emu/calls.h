@@ -12,6 +12,9 @@
 
 #include "epoll_emul.h"
 
+/* ioctl(2) on /dev/userfaultfd, Linux 6.1 */
+#define EMU_USERFAULTFD_IOC_NEW 0xaa00u
+
 enum emu_call_kind {
 	EMU_CALL_EPOLL_CREATE,
 	EMU_CALL_EPOLL_CREATE1,
@@ -25,6 +28,7 @@ enum emu_call_kind {
 	EMU_CALL_WRITE,
 	EMU_CALL_RT_SIGRETURN,
 	EMU_CALL_OTHER, /* none of ours */
+	EMU_CALL_USERFAULTFD, /* makes one */
 	EMU_CALL_EXEC, /* execve() and execveat(), of any architecture */
 	EMU_CALLS = EMU_CALL_OTHER, /* so many are counted and shown */
 };
@@ -45,6 +49,7 @@ struct emu_call {
 	 * answer goes into its registers (hold.c).
 	 */
 	bool stopped;
+	bool touched; /* its memory was seen to, see touch.c */
 	bool again; /* it was in such a stop, which could not end it */
 
 	/* What was found out on the way, for those who observe. */

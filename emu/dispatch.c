@@ -54,6 +54,8 @@ void emu_dispatch(struct emu_intercept *intercept, struct emu_call *call)
 	emu_observe_cause_call(intercept, call);
 	emu_observe_received(intercept, call);
 	emu_signalfd_caller(call->thread);
+	if (call->thread->touch)
+		emu_touch_left(intercept, call->thread);
 	if (call->thread->hold) {
 		/* It was told to stop, which ends this call. It comes again. */
 		emu_hold_left(intercept, call->thread);
@@ -63,6 +65,9 @@ void emu_dispatch(struct emu_intercept *intercept, struct emu_call *call)
 	/* A wait that sleeps has to be on its queue first, see wait.c. */
 	if (emu_voided_arrival(intercept, call) ||
 		(!emu_call_is_wait(call->kind) && emu_look(intercept, call)))
+		return;
+	/* Which reads and writes are ours is for rw.c to say. */
+	if (emu_call_is_epoll(call->kind) && emu_touch_first(intercept, call))
 		return;
 	emu_dispatch_again(intercept, call);
 }

@@ -11,7 +11,8 @@
  *
  * The same rules are given for the 32-bit siblings of the architecture, whose
  * calls are not emulated: they are let through, with a warning. Their execve()
- * counts like any other (exec.c).
+ * counts like any other (exec.c). Who makes a userfaultfd may serve faults of
+ * memory that the supervisor copies to (touch.c).
  */
 #include <errno.h>
 #include <linux/capability.h>
@@ -26,6 +27,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "calls.h"
 #include "intercept.h"
 
 static bool can_skip_no_new_privs(void)
@@ -66,12 +68,16 @@ static int add_rules(scmp_filter_ctx filter, const struct emu_options *options)
 		SCMP_SYS(rt_sigreturn),
 		SCMP_SYS(execve),
 		SCMP_SYS(execveat),
+		SCMP_SYS(userfaultfd),
 	};
 	int rc = 0;
 
 	for (size_t i = 0; i < sizeof(always) / sizeof(always[0]) && rc == 0;
 		i++)
 		rc = trap(filter, always[i]);
+	if (rc == 0)
+		rc = seccomp_rule_add(filter, SCMP_ACT_NOTIFY, SCMP_SYS(ioctl),
+			1, SCMP_A1_32(SCMP_CMP_EQ, EMU_USERFAULTFD_IOC_NEW, 0));
 	if (rc == 0 && !options->eventfd_host) {
 		rc = trap(filter, SCMP_SYS(eventfd));
 		if (rc == 0)

@@ -25,6 +25,7 @@
 #include "guard.h"
 #include "notifier.h"
 #include "observe.h"
+#include "pages.h"
 #include "slot.h"
 #include "stop.h"
 #include "supervisor.h"
@@ -117,19 +118,29 @@ void emu_intercept_call(struct emu_intercept *intercept, struct emu_call *call)
 {
 	if (emu_exec_arrival(intercept, call))
 		return;
-	if (call->kind == EMU_CALL_OTHER)
+	if (call->kind == EMU_CALL_USERFAULTFD) {
+		intercept->faults = true;
+		emu_notifier_continue(intercept->listener, call->id);
+	} else if (call->kind == EMU_CALL_OTHER) {
 		foreign_arch(intercept, call);
-	else
+	} else {
 		emu_dispatch(intercept, call);
+	}
 }
 
 /* Which call it is, as far as anybody here is concerned. */
-static enum emu_call_kind kind_of(const struct emu_notification *notification)
+static enum emu_call_kind kind_of(const struct emu_notification *call)
 {
-	if (emu_arch_is_exec(notification->arch, notification->nr))
+	enum emu_call_kind kind = call->arch == emu_arch_audit
+					  ? emu_arch_call(call->nr)
+					  : EMU_CALL_OTHER;
+
+	if (kind != EMU_CALL_OTHER)
+		return kind;
+	if (emu_arch_is_exec(call->arch, call->nr))
 		return EMU_CALL_EXEC;
-	return notification->arch == emu_arch_audit
-		       ? emu_arch_call(notification->nr)
+	return emu_arch_is_userfaultfd(call->arch, call->nr, call->args)
+		       ? EMU_CALL_USERFAULTFD
 		       : EMU_CALL_OTHER;
 }
 
@@ -251,6 +262,8 @@ void emu_intercept_reset_thread(
 	emu_voided_clear(thread);
 	emu_pwait_forget(thread);
 	emu_hold_forget(thread);
+	emu_touch_forget(thread);
+	emu_pages_forget(thread);
 	thread->exact_until_ns = 0;
 }
 
@@ -364,6 +377,7 @@ void emu_intercept_destroy(struct emu_intercept *intercept)
 	emu_loop_set_settle(intercept->loop, NULL);
 	emu_threads_destroy(intercept->threads);
 	emu_exec_finish(intercept);
+	emu_touch_finish(intercept);
 	if (intercept->fdtable)
 		retire_all(intercept);
 	emu_fdtable_destroy(intercept->fdtable);

@@ -251,7 +251,8 @@ void emu_call_read_write(struct emu_intercept *intercept, struct emu_call *call)
 		return;
 	}
 	call->object = object;
-	if (is_held(intercept, object, call)) {
+	if (emu_touch_first(intercept, call) ||
+		is_held(intercept, object, call)) {
 		close(fd);
 		return;
 	}

@@ -42,6 +42,8 @@ struct emu_intercept {
 	void *ctx;
 
 	struct emu_source source; /* the listener */
+	struct emu_source
+		touched; /* memory of calls that wait for it is there */
 	struct emu_settle settle;
 	struct emu_threads *threads;
 	struct emu_fdtable *fdtable;
@@ -74,6 +76,7 @@ struct emu_intercept {
 	bool mixed; /* an epoll's edges are in several parts */
 	bool coarse; /* an epoll's placeholder needs the doorbell for all */
 	size_t sleepers; /* waits that are parked, and not dead */
+	bool faults; /* a program may serve page faults */
 	bool warned_32bit;
 	bool warned_denied;
 	bool warned_full;
@@ -102,6 +105,7 @@ struct emu_parked {
 	bool dead;
 	bool expired; /* its deadline has come */
 	bool resumes; /* stopped by us: made again, it sleeps on */
+	bool delayed; /* there are events, and no memory for them yet */
 	bool kept; /* a wake chose it while an execve() was under way */
 
 	struct emu_waiter waiter; /* epoll_wait() and its kin */
@@ -189,6 +193,10 @@ void emu_wait_resume(struct emu_parked *parked, const struct emu_call *call);
  * its memory and registers, and `parked` is gone. False: it has to sleep on.
  */
 bool emu_wait_serve_stopped(struct emu_parked *parked);
+
+/* Would the wait, which was not carried out yet, sleep now? */
+bool emu_wait_would_sleep(
+	struct emu_intercept *intercept, const struct emu_call *call);
 
 /* rw.c */
 void emu_call_read_write(struct emu_intercept *, struct emu_call *);
@@ -293,6 +301,21 @@ bool emu_hold_status(
 /* Another call of the thread came: it has left the one that was held. */
 void emu_hold_left(struct emu_intercept *intercept, struct emu_thread *thread);
 void emu_hold_forget(struct emu_thread *thread);
+
+/* touch.c: calls whose memory is not there yet. */
+/* True: the call goes on when it is. */
+bool emu_touch_first(
+	struct emu_intercept *intercept, const struct emu_call *call);
+/*
+ * The same for the room for events of a wait, whose number is good. `sleeps`:
+ * it is parked, and is served later if emu_wait_serve() has to delay that.
+ */
+bool emu_touch_events(struct emu_intercept *intercept,
+	const struct emu_call *call, bool sleeps);
+/* Another call of the thread came: it has left the one that waits. */
+void emu_touch_left(struct emu_intercept *intercept, struct emu_thread *thread);
+void emu_touch_forget(struct emu_thread *thread);
+void emu_touch_finish(struct emu_intercept *intercept);
 
 /* exec.c: execve() and the calls of its process meanwhile. */
 /*

@@ -18,6 +18,10 @@ struct emu_voided;
 struct emu_answers;
 struct emu_pwait;
 struct emu_hold;
+struct emu_touch;
+
+/* So many pages are known of a thread, see pages.c. */
+#define EMU_PAGES 8
 
 /* It goes when the kernel says that the thread ended. */
 struct emu_thread {
@@ -32,6 +36,7 @@ struct emu_thread {
 	/* Of the thread; of its process before 6.9; -1 if there is no room. */
 	int pidfd;
 	uint64_t started; /* while there is none: ticks, see proc_pid_stat(5) */
+	uint64_t pages[EMU_PAGES];
 	bool confirmed; /* a call of it stood after the record was made */
 
 	/* The floor above keeps its own business of a thread here. */
@@ -41,6 +46,7 @@ struct emu_thread {
 	struct emu_answers *answers; /* the latest, which may be lost */
 	struct emu_pwait *pwait; /* a signal mask that is lent to it */
 	struct emu_hold *hold; /* a call that is to be served in a stop */
+	struct emu_touch *touch; /* a call that waits for its memory */
 	uint64_t exact_until_ns; /* it ran a signal handler, see exact.c */
 };
 

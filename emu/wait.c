@@ -282,6 +282,7 @@ static void park(struct emu_intercept *intercept, struct emu_call *call,
 	}
 	parked->at_ns = wait->at_ns;
 	note_process(object, call->thread);
+	emu_touch_events(intercept, &parked->call, true);
 	lent = wait->has_mask ? emu_pwait_lend(parked, wait->mask) : 0;
 	if (lent < 0) {
 		emu_parked_destroy(parked);
@@ -303,6 +304,8 @@ static bool is_held(struct emu_intercept *intercept,
 {
 	bool some = has_some(intercept, object);
 
+	if (some && emu_touch_events(intercept, call, false))
+		return true;
 	if ((some || !wait->block || wait->has_mask) &&
 		emu_look(intercept, call))
 		return true;
@@ -340,6 +343,18 @@ void emu_call_epoll_wait(struct emu_intercept *intercept, struct emu_call *call)
 	} else {
 		park(intercept, call, object, &wait);
 	}
+}
+
+bool emu_wait_would_sleep(
+	struct emu_intercept *intercept, const struct emu_call *call)
+{
+	struct emu_object *object;
+
+	if (call->kind != EMU_CALL_EPOLL_PWAIT2 && emu_call_int(call, 3) == 0)
+		return false;
+	return emu_fdtable_find(intercept->fdtable, call->thread,
+		       emu_call_int(call, 0), EMU_KIND_EPOLL, &object) == 1 &&
+	       !has_some(intercept, object);
 }
 
 /* A thread that is gone took an exclusive wake: let the others have it. */
@@ -406,6 +421,10 @@ void emu_wait_serve(struct emu_parked *parked, bool expired)
 		left(parked);
 		return;
 	}
+	parked->delayed = parked->call.thread->touch &&
+			  has_some(parked->intercept, parked->object);
+	if (parked->delayed)
+		return;
 	if (parked->call.thread->pwait) {
 		emu_pwait_serve(parked);
 		return;
