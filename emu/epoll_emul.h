@@ -164,10 +164,10 @@ void emu_epoll_observe(struct emu_epoll *epoll,
 const struct emu_item *emu_epoll_harvested(
 	const struct emu_epoll *epoll, const struct emu_item *before);
 
-/* Is an edge-triggered item on it (neither one-shot nor exclusive)? */
+/* Is an edge-triggered item on it that is none of the next kind? */
 bool emu_epoll_edge_available(const struct emu_epoll *epoll);
 
-/* Is a one-shot or exclusive item on it? */
+/* Is a one-shot or exclusive item on it, or one on a `hidden` file? */
 bool emu_epoll_hidden_available(const struct emu_epoll *epoll);
 
 /*

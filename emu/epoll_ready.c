@@ -28,7 +28,8 @@ static bool item_queued(const struct emu_item *item)
 /* Where a queued item is counted: what a poll of its file cannot tell. */
 static int *counter_of(const struct emu_item *item)
 {
-	if (item->events & (EMU_EPOLLONESHOT | EMU_EPOLLEXCLUSIVE))
+	if ((item->events & (EMU_EPOLLONESHOT | EMU_EPOLLEXCLUSIVE)) ||
+		item->file->hidden)
 		return &item->epoll->hidden_queued;
 	if (item->events & EMU_EPOLLET)
 		return &item->epoll->edges_queued;

@@ -14,6 +14,7 @@
 void emu_file_init(struct emu_file *file, const struct emu_file_ops *ops)
 {
 	file->ops = ops;
+	file->hidden = false;
 	emu_waitq_init(&file->waitq);
 	emu_list_init(&file->items);
 }

@@ -10,6 +10,7 @@
 #ifndef EMU_FILE_H
 #define EMU_FILE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "waitq.h"
@@ -29,6 +30,11 @@ struct emu_file {
 	const struct emu_file_ops *ops;
 	struct emu_waitq waitq; /* items, and readers/writers that block */
 	struct emu_list items; /* epoll items that watch this file */
+	/*
+	 * Only the engine may poll it, since a poll takes away what it reports:
+	 * its items count as hidden (emu_epoll_hidden_available()).
+	 */
+	bool hidden;
 };
 
 void emu_file_init(struct emu_file *file, const struct emu_file_ops *ops);

@@ -16,6 +16,7 @@
 #include "notifier.h"
 #include "observe.h"
 #include "supervisor.h"
+#include "taken.h"
 
 #define NSEC_PER_SEC 1000000000u
 #define NSEC_PER_MSEC 1000000u
@@ -129,27 +130,19 @@ static bool make_room(struct emu_intercept *intercept, int room)
 	return true;
 }
 
-/* The buffer grows with what there is, not with what a program has room for. */
+/*
+ * The buffer grows with what there is, not with what a program has room for.
+ * Each file is polled once: that may take away what it reports.
+ */
 static int take(
 	struct emu_intercept *intercept, struct emu_object *object, int max)
 {
-	int room = max < 256 ? max : 256;
-	int n;
+	int queued = emu_epoll_queued(object->epoll);
+	int room = max < queued ? max : queued;
 
-	if (room < intercept->events_room)
-		room = max < intercept->events_room ? max
-						    : intercept->events_room;
-	if (!make_room(intercept, room))
+	if (!make_room(intercept, room < 256 ? 256 : room))
 		return 0;
-	n = emu_epoll_harvest(object->epoll, intercept->events, room);
-	while (n == room && room < max) {
-		room = max / 4 < room ? max : room * 4;
-		if (!make_room(intercept, room))
-			break;
-		/* Nothing was committed, so this finds the same and more. */
-		n = emu_epoll_harvest(object->epoll, intercept->events, room);
-	}
-	return n;
+	return emu_epoll_harvest(object->epoll, intercept->events, room);
 }
 
 /*
@@ -203,9 +196,23 @@ static int store(
 	return (int)((size_t)written / size);
 }
 
-/* So many of the harvested events reached the program. */
-static void commit(struct emu_object *object, int delivered)
+/*
+ * Of `n` harvested events so many reached the program. What polls have taken
+ * away for the others is still to be reported.
+ */
+static void commit(struct emu_intercept *intercept, struct emu_object *object,
+	int n, int delivered)
 {
+	const struct emu_item *item = NULL;
+	struct emu_item_info info;
+
+	for (int i = 0; i < n && delivered < n; i++) {
+		item = emu_epoll_harvested(object->epoll, item);
+		emu_item_info(item, &info);
+		if (i >= delivered && emu_file_is_watch(info.file))
+			emu_taken_restore(emu_watch_of_file(info.file),
+				intercept->events[i].events);
+	}
 	object->deliveries += delivered > 0;
 	emu_epoll_commit(object->epoll, delivered);
 	emu_placeholder_taken(object);
@@ -218,7 +225,7 @@ static int deliver(struct emu_intercept *intercept, const struct emu_call *call,
 	int result = store(intercept, call, n);
 	int rc = emu_answer(intercept, call, result);
 
-	commit(object, rc == 0 && result > 0 ? result : 0);
+	commit(intercept, object, n, rc == 0 && result > 0 ? result : 0);
 	return rc;
 }
 

@@ -26,8 +26,9 @@ struct emu_watch {
 	bool hidden; /* they also ring the alarm of its edges */
 	bool alarmed; /* the handle is registered for that */
 	bool fresh; /* (re)registered: that made an event of its own */
-	/* The change of a file that forgets it, until it is reported. */
+	/* What a poll took away from the file, until it is reported; taken.c */
 	uint32_t remembered;
+	struct emu_list alike; /* with the file's other watches, if so */
 	/* A signalfd needs more than the handle; NULL for all else. */
 	struct emu_signalfd *signalfd;
 	/*
@@ -79,12 +80,13 @@ void emu_watches_init(struct emu_watches *set, struct emu_loop *loop);
 
 /*
  * Watches the file in the slot, `fd`, for an epoll with these edges. `events`:
- * the item's mask; `shared`: it serves several; `forgets`: the file forgets
- * what it has to report when it is polled. On success *watch has no user yet.
+ * the item's mask; `shared`: it serves several; `forgets`: the bits that a poll
+ * of the file takes away (taken.h). On success *watch has no user yet.
  * Errors: those of emu_weak_init(), -ENOMEM.
  */
 int emu_watch_create(struct emu_watches *set, struct emu_edges *edges, int fd,
-	uint32_t events, bool shared, bool forgets, struct emu_watch **watch);
+	uint32_t events, bool shared, uint32_t forgets,
+	struct emu_watch **watch);
 
 /* Closes the handle and frees a watch that has no item. */
 void emu_watch_destroy(struct emu_watch *watch);
