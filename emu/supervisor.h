@@ -339,7 +339,10 @@ void emu_signalfd_show(
 	struct emu_watch *watch, struct emu_object *object, uint32_t events);
 void emu_signalfd_thread_gone(
 	struct emu_intercept *intercept, const struct emu_thread *thread);
-/* Looks for signals that came for the caller, on behalf of this epoll. */
+/*
+ * Looks for signals that came for the caller, on behalf of this epoll; NULL:
+ * of all. There is a caller.
+ */
 void emu_signalfd_look(
 	struct emu_intercept *intercept, const struct emu_epoll *epoll);
 /* Looks for signals that came since; due every so often. */

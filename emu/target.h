@@ -43,6 +43,7 @@ struct emu_thread {
 	struct emu_answers *answers; /* the latest, which may be lost */
 	struct emu_pwait *pwait; /* a signal mask that is lent to it */
 	struct emu_hold *hold; /* a call that is to be served in a stop */
+	uint64_t signals; /* pending for it alone, as signalfd.c last saw */
 	uint64_t exact_until_ns; /* it ran a signal handler, see exact.c */
 };
 
@@ -112,6 +113,15 @@ bool emu_target_asleep(struct emu_thread *thread);
 
 /* The signals that are pending for the thread, its own and its process's. */
 uint64_t emu_target_pending(const struct emu_thread *thread);
+
+/*
+ * The same, apart: its own ones and its process's. All are none, and a negative
+ * errno is returned, when there is no thread of that id.
+ */
+int emu_target_signals(pid_t tid, uint64_t *own, uint64_t *shared);
+
+/* How often the threads of a process have called read(2); 0: unknown. */
+uint64_t emu_target_reads(pid_t pid);
 
 /* Has the thread ended, or a SIGKILL that it has not died of yet? */
 bool emu_target_killed(const struct emu_thread *thread);

@@ -153,11 +153,15 @@ static int take(
 static bool has_some(struct emu_intercept *intercept, struct emu_object *object)
 {
 	emu_intercept_drain(intercept, object);
-	if (!emu_list_empty(&intercept->signalfds)) {
-		emu_signalfd_look(intercept, object->epoll);
-		emu_placeholder_settle(&intercept->unsettled);
-	}
 	return emu_epoll_available(object->epoll);
+}
+
+/* The same for a call that has slept: signals may have come since. */
+static bool has_some_now(struct emu_parked *parked)
+{
+	if (!emu_list_empty(&parked->intercept->signalfds))
+		emu_signalfd_look(parked->intercept, parked->object->epoll);
+	return has_some(parked->intercept, parked->object);
 }
 
 /* After that: harvests up to `max` events into intercept->events. */
@@ -173,6 +177,9 @@ static int harvest(
 	emu_placeholder_look(object, &intercept->watches, max);
 	n = take(intercept, object, max);
 	emu_placeholder_looked(&intercept->watches);
+	/* A poll of the epoll right after the call sees what this one saw. */
+	if (!emu_list_empty(&intercept->signalfds))
+		emu_placeholder_settle(&intercept->unsettled);
 	return n;
 }
 
@@ -417,7 +424,7 @@ void emu_wait_serve(struct emu_parked *parked, bool expired)
 		emu_pwait_serve(parked);
 		return;
 	}
-	if (has_some(parked->intercept, parked->object) &&
+	if (has_some_now(parked) &&
 		emu_exact_hold(parked->intercept, &parked->call))
 		return;
 	n = look(parked);
@@ -433,7 +440,7 @@ bool emu_wait_serve_stopped(struct emu_parked *parked)
 {
 	int n;
 
-	has_some(parked->intercept, parked->object);
+	has_some_now(parked);
 	n = look(parked);
 	if (n == 0 && !parked->expired)
 		return false;
@@ -447,7 +454,7 @@ void emu_wait_resume(struct emu_parked *parked, const struct emu_call *call)
 	parked->call.id = call->id;
 	parked->call.stopped = false;
 	parked->resumes = false;
-	if (parked->expired || has_some(parked->intercept, parked->object))
+	if (parked->expired || has_some_now(parked))
 		emu_wait_serve(parked, false);
 	else
 		sleep_on(parked); /* in its place, if it has kept it */
