@@ -196,9 +196,9 @@ void emu_epoll_wait_begin(struct emu_epoll *epoll, struct emu_waiter *waiter,
 /*
  * Leaves the waiters, without or after a wake (a timeout, a signal, a dead
  * thread). With `pass_on`, a waiter that was woken but will not harvest
- * hands the wake to the next one.
+ * hands the wake to the next one. Returns whether there was one.
  */
-void emu_epoll_wait_end(struct emu_waiter *waiter, bool pass_on);
+bool emu_epoll_wait_end(struct emu_waiter *waiter, bool pass_on);
 
 /* How many waiters sleep on the instance. */
 bool emu_epoll_has_waiters(const struct emu_epoll *epoll);

@@ -16,6 +16,7 @@
 #include "waitq.h"
 
 struct emu_file;
+struct emu_epoll;
 
 struct emu_file_ops {
 	/*
@@ -48,6 +49,13 @@ void emu_file_init(struct emu_file *file, const struct emu_file_ops *ops);
  * polls its epoll).
  */
 int emu_file_wake(struct emu_file *file, uint32_t key);
+
+/*
+ * An item of the epoll took an exclusive wake, and nobody there had it: it goes
+ * to the entries behind the item, as if that had had no waiter.
+ */
+int emu_file_wake_behind(
+	struct emu_file *file, const struct emu_epoll *epoll, uint32_t key);
 
 /*
  * The last reference to the open file description is gone: every epoll item

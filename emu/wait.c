@@ -244,9 +244,11 @@ static void woken(struct emu_waiter *waiter)
 /* Among those that wait, where it may be already, and until its deadline. */
 static void queue_up(struct emu_parked *parked)
 {
-	if (emu_list_empty(&parked->waiter.wait.link))
+	if (emu_list_empty(&parked->waiter.wait.link)) {
+		parked->shared = 0;
 		emu_epoll_wait_begin(
 			parked->object->epoll, &parked->waiter, woken);
+	}
 	if (!parked->deadline.armed)
 		emu_deadline_arm(emu_loop_deadlines(parked->intercept->loop),
 			&parked->deadline, parked->at_ns);
@@ -356,19 +358,6 @@ void emu_call_epoll_wait(struct emu_intercept *intercept, struct emu_call *call)
 	}
 }
 
-/* A thread that is gone took an exclusive wake: let the others have it. */
-static void wake_again(struct emu_intercept *intercept)
-{
-	struct emu_list *pos;
-
-	emu_list_for_each (pos, &intercept->watches.shared) {
-		struct emu_watch *watch =
-			emu_container_of(pos, struct emu_watch, link);
-
-		watch->source.ready(&watch->source, 0);
-	}
-}
-
 /*
  * What a wake or the deadline brought. The answer may find that the call went
  * void: then it is remembered as a call that was cut off, if it was not made
@@ -392,8 +381,7 @@ static void left(struct emu_parked *parked)
 	if (!parked->call.thread->pwait)
 		emu_parked_kill(parked, true);
 	else if (parked->waiter.epoll) /* its stop is yet to come */
-		emu_epoll_wait_end(&parked->waiter, true);
-	wake_again(parked->intercept);
+		emu_parked_pass_on(parked);
 }
 
 /* Events for it, if there are any; they are not taken yet. */

@@ -34,6 +34,9 @@
 /* Wake-ups without news before the watch is disarmed. */
 #define PATIENCE 2
 
+/* Such a wake-up reaches all exclusive items. */
+#define FOR_ALL (EMU_EPOLLHUP | EMU_EPOLLERR)
+
 /* Whether such an item is due only the engine knows. */
 #define HIDDEN (EMU_EPOLLONESHOT | EMU_EPOLLEXCLUSIVE)
 
@@ -113,11 +116,25 @@ static const struct emu_file_ops watch_ops = {
 static int wake_shared(struct emu_watch *watch)
 {
 	uint32_t key = emu_taken_poll(watch);
+	int news;
 
 	if (key == 0)
 		return 1;
-	return emu_waitq_wake(&watch->file.waitq, key,
-		key & (EMU_EPOLLHUP | EMU_EPOLLERR) ? 0 : 1);
+	watch->set->waking = watch;
+	news = emu_waitq_wake(&watch->file.waitq, key, key & FOR_ALL ? 0 : 1);
+	watch->set->waking = NULL;
+	return news;
+}
+
+void emu_watch_pass_on(struct emu_watch *watch, const struct emu_epoll *epoll)
+{
+	uint32_t key = emu_taken_poll(watch);
+
+	if (key == 0 || key & FOR_ALL)
+		return;
+	watch->set->waking = watch;
+	emu_file_wake_behind(&watch->file, epoll, key);
+	watch->set->waking = NULL;
 }
 
 /* The kernel filtered by the item's mask: the wake is for it. */

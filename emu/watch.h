@@ -74,6 +74,8 @@ struct emu_watches {
 	uint64_t look;
 	uint64_t looks;
 	const struct emu_object *complete;
+	/* The shared watch whose items are being woken, or NULL. */
+	const struct emu_watch *waking;
 };
 
 void emu_watches_init(struct emu_watches *set, struct emu_loop *loop);
@@ -123,6 +125,12 @@ void emu_watch_is_pidfd(struct emu_watch *watch);
 
 /* The shared watch of the file behind our descriptor `fd`, or NULL. */
 struct emu_watch *emu_watches_find_shared(struct emu_watches *set, int fd);
+
+/*
+ * A waiter of the epoll had the wake of an exclusive item on the shared watch,
+ * and left: the next item gets it, if the file is ready still.
+ */
+void emu_watch_pass_on(struct emu_watch *watch, const struct emu_epoll *epoll);
 
 /* A name for the watch that means nothing once the watch is gone. */
 uint64_t emu_watch_tag(const struct emu_watch *watch);

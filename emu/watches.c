@@ -21,6 +21,7 @@ void emu_watches_init(struct emu_watches *set, struct emu_loop *loop)
 	set->look = 0;
 	set->looks = 0;
 	set->complete = NULL;
+	set->waking = NULL;
 	set->spares.count = 0;
 	set->edges = (struct emu_edges){0};
 	emu_list_init(&set->all);

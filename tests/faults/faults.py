@@ -164,7 +164,7 @@ FAULTS = [
          "\t\temu_parked_kill(parked, true);",
          "\tif (!parked->call.thread->pwait)\n"
          "\t\temu_parked_kill(parked, false);"),
-        ("\twake_again(parked->intercept);\n", "")]},
+        ("\t\temu_parked_pass_on(parked);\n", "\t\t(void)0;\n")]},
      ["t10_stopped_waiter_takes_nothing"]),
     # A file that is gone stands in for whatever has its number now.
     ("no-close-cleanup", {CTL: [
