@@ -18,6 +18,7 @@
 #include "proc.h"
 #include "slot.h"
 #include "supervisor.h"
+#include "taken.h"
 
 /* One call's way through this file. */
 struct ctl {
@@ -32,7 +33,7 @@ struct ctl {
 	struct emu_object *eventfd; /* the eventfd; while observed */
 	bool anon; /* the file may be an epoll or eventfd */
 	bool untyped; /* it is of the kind that only /proc can tell */
-	bool regular;
+	mode_t mode; /* of the file */
 };
 
 /* Is the item's file the one behind our copy of the descriptor? */
@@ -102,15 +103,27 @@ static int share(const struct ctl *ctl, const struct emu_watch *watch)
 	return rc;
 }
 
+static enum emu_anon anon_of(const struct ctl *ctl)
+{
+	return ctl->untyped ? emu_proc_anon(ctl->copy) : EMU_ANON_OTHER;
+}
+
+static uint32_t taken_by_poll(const struct ctl *ctl, enum emu_anon anon)
+{
+	return emu_taken_by_poll(ctl->copy, ctl->mode, anon == EMU_ANON_PERF);
+}
+
 static int new_watch(
 	const struct ctl *ctl, bool shared, struct emu_watch **watch)
 {
 	struct emu_watches *set = &ctl->intercept->watches;
+	enum emu_anon anon = anon_of(ctl);
 	int rc;
 
 	do
 		rc = emu_watch_create(set, ctl->object->edges, ctl->copy,
-			ctl->event.events, shared, ctl->regular, watch);
+			ctl->event.events, shared, taken_by_poll(ctl, anon),
+			watch);
 	while (rc == -EMFILE && emu_sweep_make_room(ctl->intercept));
 	if (rc == -EINVAL && !shared) {
 		/* The host has had its fill of watches on this file. */
@@ -120,20 +133,13 @@ static int new_watch(
 			return rc;
 		return share(ctl, *watch);
 	}
-	if (rc < 0 || !ctl->untyped)
+	if (rc < 0)
 		return rc;
-	switch (emu_proc_anon(ctl->copy)) {
-	case EMU_ANON_SIGNALFD:
+	if (anon == EMU_ANON_PIDFD)
+		emu_watch_is_pidfd(*watch);
+	else if (anon == EMU_ANON_SIGNALFD)
 		rc = emu_signalfd_attach(
 			ctl->intercept, *watch, ctl->call->thread, ctl->fd);
-		break;
-	case EMU_ANON_PIDFD:
-		emu_watch_is_pidfd(*watch);
-		break;
-	case EMU_ANON_OTHER:
-	default:
-		break;
-	}
 	if (rc < 0)
 		emu_watch_destroy(*watch);
 	return rc;
@@ -344,8 +350,11 @@ static int delete (const struct ctl *ctl)
 static int must_poll(const struct ctl *ctl)
 {
 	struct emu_weak weak;
-	int rc = emu_weak_init(&weak, ctl->copy, 0);
+	int rc;
 
+	if (taken_by_poll(ctl, anon_of(ctl)))
+		return 0; /* it has, and this would be one */
+	rc = emu_weak_init(&weak, ctl->copy, 0);
 	emu_weak_finish(&weak);
 	return rc == -EPERM || rc == -EBADF ? rc : 0;
 }
@@ -382,7 +391,7 @@ static void look_at(struct ctl *ctl)
 
 	if (fstat(ctl->copy, &st) < 0)
 		return;
-	ctl->regular = S_ISREG(st.st_mode);
+	ctl->mode = st.st_mode;
 	ctl->untyped = (st.st_mode & S_IFMT) == 0;
 	ctl->anon = emu_fdtable_is_anon(table, &st);
 	if (!ctl->anon)

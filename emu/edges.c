@@ -178,13 +178,20 @@ bool emu_edges_drained_since(const struct emu_edges *edges, uint64_t turn)
 	return turn < edges->loop->turn && edges->known == edges->loop->turn;
 }
 
-void emu_edges_drain_all(struct emu_loop *loop)
+size_t emu_edges_count(const struct emu_loop *loop)
 {
 	size_t count = 0;
 	struct emu_list *pos;
 
 	emu_list_for_each (pos, &loop->edges)
 		count++;
+	return count;
+}
+
+void emu_edges_drain_all(struct emu_loop *loop)
+{
+	size_t count = emu_edges_count(loop);
+
 	/* What is served may close any part. */
 	while (count-- > 0 && !emu_list_empty(&loop->edges)) {
 		struct emu_edges *edges = emu_container_of(

@@ -164,10 +164,10 @@ void emu_epoll_observe(struct emu_epoll *epoll,
 const struct emu_item *emu_epoll_harvested(
 	const struct emu_epoll *epoll, const struct emu_item *before);
 
-/* Is an edge-triggered item on it (neither one-shot nor exclusive)? */
+/* Is an edge-triggered item on it that is none of the next kind? */
 bool emu_epoll_edge_available(const struct emu_epoll *epoll);
 
-/* Is a one-shot or exclusive item on it? */
+/* Is a one-shot or exclusive item on it, or one on a `hidden` file? */
 bool emu_epoll_hidden_available(const struct emu_epoll *epoll);
 
 /*
@@ -196,9 +196,9 @@ void emu_epoll_wait_begin(struct emu_epoll *epoll, struct emu_waiter *waiter,
 /*
  * Leaves the waiters, without or after a wake (a timeout, a signal, a dead
  * thread). With `pass_on`, a waiter that was woken but will not harvest
- * hands the wake to the next one.
+ * hands the wake to the next one. Returns whether there was one.
  */
-void emu_epoll_wait_end(struct emu_waiter *waiter, bool pass_on);
+bool emu_epoll_wait_end(struct emu_waiter *waiter, bool pass_on);
 
 /* How many waiters sleep on the instance. */
 bool emu_epoll_has_waiters(const struct emu_epoll *epoll);

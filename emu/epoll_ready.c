@@ -28,7 +28,8 @@ static bool item_queued(const struct emu_item *item)
 /* Where a queued item is counted: what a poll of its file cannot tell. */
 static int *counter_of(const struct emu_item *item)
 {
-	if (item->events & (EMU_EPOLLONESHOT | EMU_EPOLLEXCLUSIVE))
+	if ((item->events & (EMU_EPOLLONESHOT | EMU_EPOLLEXCLUSIVE)) ||
+		item->file->hidden)
 		return &item->epoll->hidden_queued;
 	if (item->events & EMU_EPOLLET)
 		return &item->epoll->edges_queued;
@@ -290,13 +291,13 @@ void emu_epoll_wait_begin(struct emu_epoll *epoll, struct emu_waiter *waiter,
 	emu_waitq_add_exclusive_head(&epoll->waiters, &waiter->wait);
 }
 
-void emu_epoll_wait_end(struct emu_waiter *waiter, bool pass_on)
+bool emu_epoll_wait_end(struct emu_waiter *waiter, bool pass_on)
 {
 	bool was_woken = emu_list_empty(&waiter->wait.link);
 
 	emu_waitq_remove(&waiter->wait);
-	if (pass_on && was_woken && emu_epoll_available(waiter->epoll))
-		wake_waiter(waiter->epoll);
+	return pass_on && was_woken && emu_epoll_available(waiter->epoll) &&
+	       wake_waiter(waiter->epoll);
 }
 
 bool emu_epoll_has_waiters(const struct emu_epoll *epoll)

@@ -10,11 +10,13 @@
 #ifndef EMU_FILE_H
 #define EMU_FILE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "waitq.h"
 
 struct emu_file;
+struct emu_epoll;
 
 struct emu_file_ops {
 	/*
@@ -29,6 +31,11 @@ struct emu_file {
 	const struct emu_file_ops *ops;
 	struct emu_waitq waitq; /* items, and readers/writers that block */
 	struct emu_list items; /* epoll items that watch this file */
+	/*
+	 * Only the engine may poll it, since a poll takes away what it reports:
+	 * its items count as hidden (emu_epoll_hidden_available()).
+	 */
+	bool hidden;
 };
 
 void emu_file_init(struct emu_file *file, const struct emu_file_ops *ops);
@@ -42,6 +49,13 @@ void emu_file_init(struct emu_file *file, const struct emu_file_ops *ops);
  * polls its epoll).
  */
 int emu_file_wake(struct emu_file *file, uint32_t key);
+
+/*
+ * An item of the epoll took an exclusive wake, and nobody there had it: it goes
+ * to the entries behind the item, as if that had had no waiter.
+ */
+int emu_file_wake_behind(
+	struct emu_file *file, const struct emu_epoll *epoll, uint32_t key);
 
 /*
  * The last reference to the open file description is gone: every epoll item

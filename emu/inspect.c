@@ -99,7 +99,9 @@ static void look_at_watch(
 			break;
 		}
 	}
-	if (!watch->source.forgets && !watch->signalfd)
+	if (watch->source.forgets)
+		view->ready = watch->remembered & view->events;
+	else if (!watch->signalfd)
 		view->ready = emu_weak_poll(&watch->weak) & view->events;
 }
 

@@ -157,6 +157,26 @@ static void no_thread(struct emu_intercept *intercept,
 		emu_notifier_continue(intercept->listener, notification->id);
 }
 
+/*
+ * Signals that came before a wait are for those who wait already, on the same
+ * epoll perhaps. False as for catch_up().
+ */
+static bool serve_signals(
+	struct emu_intercept *intercept, const struct emu_call *call)
+{
+	bool stops = call->thread->pwait || call->thread->hold;
+
+	if (emu_list_empty(&intercept->signalfds) ||
+		!emu_call_is_wait(call->kind))
+		return true;
+	emu_signalfd_caller(call->thread);
+	emu_signalfd_look(intercept, NULL);
+	if (emu_list_empty(&intercept->woken))
+		return true;
+	settle(&intercept->settle);
+	return !stops || emu_notifier_valid(intercept->listener, call->id);
+}
+
 static void received(struct emu_intercept *intercept,
 	const struct emu_notification *notification)
 {
@@ -181,7 +201,8 @@ static void received(struct emu_intercept *intercept,
 	for (int i = 0; i < 6; i++)
 		call.args[i] = notification->args[i];
 	call.kind = kind_of(notification);
-	emu_intercept_call(intercept, &call);
+	if (serve_signals(intercept, &call))
+		emu_intercept_call(intercept, &call);
 	emu_observe_cause(intercept, EMU_CAUSE_UNKNOWN);
 }
 

@@ -38,6 +38,9 @@
 /* How long it sleeps when not all that should can wake it. */
 #define STARVED_NS 1000000
 
+/* So many fetches reach all in `whole`. */
+#define WHOLE_ROUNDS(loop) (emu_edges_count(loop) / BATCH + 2)
+
 struct emu_loop *emu_loop_create(void)
 {
 	struct emu_loop *loop = calloc(1, sizeof(*loop));
@@ -47,7 +50,9 @@ struct emu_loop *emu_loop_create(void)
 	loop->whole = -1;
 	loop->last_fd = -1;
 	loop->epfd = epoll_create1(EPOLL_CLOEXEC);
-	if (loop->epfd < 0) {
+	loop->pending_room = PENDING;
+	loop->pending = calloc(PENDING, sizeof(*loop->pending));
+	if (loop->epfd < 0 || !loop->pending) {
 		emu_loop_destroy(loop);
 		return NULL;
 	}
@@ -69,6 +74,7 @@ void emu_loop_destroy(struct emu_loop *loop)
 		close(loop->epfd);
 	if (loop->whole >= 0)
 		close(loop->whole);
+	free(loop->pending);
 	free(loop);
 }
 
@@ -182,34 +188,52 @@ void emu_loop_remove(struct emu_loop *loop, int fd, struct emu_source *source)
 	emu_loop_blank(loop, source);
 }
 
-static int room(const struct emu_loop *loop)
+/*
+ * So much is fetched at a time. When there is no memory for it all, edges that
+ * were to be dropped may come: one too many, and none is lost.
+ */
+static int room(struct emu_loop *loop)
 {
-	int left = PENDING - loop->tail;
+	int left = loop->pending_room - loop->tail;
+	struct epoll_event *more;
 
-	return left < BATCH ? left : BATCH;
+	if (left >= BATCH)
+		return BATCH;
+	more = realloc(loop->pending,
+		2 * (size_t)loop->pending_room * sizeof(*loop->pending));
+	if (!more)
+		return left;
+	loop->pending = more;
+	loop->pending_room *= 2;
+	return BATCH;
 }
 
-/* `n` is what a wait for up to room() events returned. */
-static int fetched(struct emu_loop *loop, int n)
+/* `n` is what a wait for up to `most` events returned. */
+static int fetched(struct emu_loop *loop, int n, int most)
 {
-	loop->full = n == room(loop);
-	if (n > 0)
-		loop->tail += n;
-	return n > 0 ? n : 0;
+	loop->full = n == most;
+	n = n > 0 ? n : 0;
+	loop->tail += n;
+	return n;
 }
 
 static int fetch(struct emu_loop *loop, int epfd)
 {
 	int most = room(loop);
+	struct epoll_event *to = &loop->pending[loop->tail];
 
-	return fetched(loop,
-		most ? epoll_wait(epfd, &loop->pending[loop->tail], most, 0)
-		     : 0);
+	return fetched(loop, most ? epoll_wait(epfd, to, most, 0) : 0, most);
 }
 
 void emu_loop_swallow(struct emu_loop *loop, struct emu_source *source)
 {
-	fetch(loop, home(loop, source));
+	int epfd = home(loop, source);
+	/* Some stay in `whole` though they were fetched. */
+	size_t rounds = epfd == loop->whole ? WHOLE_ROUNDS(loop) : SIZE_MAX;
+
+	do
+		fetch(loop, epfd);
+	while (loop->full && loop->tail < loop->pending_room && --rounds > 0);
 	emu_loop_blank(loop, source);
 }
 
@@ -298,15 +322,10 @@ void emu_loop_drain(struct emu_loop *loop)
 
 void emu_loop_drain_whole(struct emu_loop *loop)
 {
-	size_t rounds = 0;
-	struct emu_list *pos;
+	size_t rounds;
 
 	fetch(loop, loop->whole);
-	if (loop->full) {
-		emu_list_for_each (pos, &loop->edges)
-			rounds++;
-		rounds = rounds / BATCH + 2;
-	}
+	rounds = loop->full ? WHOLE_ROUNDS(loop) : 0;
 	serve(loop);
 	for (; rounds > 0 && !loop->stop; rounds--) {
 		fetch(loop, loop->whole);
@@ -369,14 +388,15 @@ static int rest_whole(struct emu_loop *loop, const struct timespec *timeout,
 	uint32_t *last_events)
 {
 	bool main_ready = false;
+	int most = room(loop);
 	int n;
 
 	emu_edges_tell_whole(loop);
 	n = (int)syscall(SYS_epoll_pwait2, loop->whole,
-		&loop->pending[loop->tail], room(loop), timeout, NULL, 0);
+		&loop->pending[loop->tail], most, timeout, NULL, 0);
 	if (n < 0)
 		return errno == EINTR ? 0 : -errno;
-	fetched(loop, n);
+	fetched(loop, n, most);
 	for (int i = loop->head; i < loop->tail; i++) {
 		struct emu_source *source = loop->pending[i].data.ptr;
 

@@ -26,8 +26,8 @@ struct emu_source {
 	bool last;
 	/* The part of the edges that it is in (edges.h); NULL: it is none. */
 	struct emu_edges *edges;
-	/* Its file forgets what it has to report when it is polled. */
-	bool forgets;
+	/* The bits that a poll of its file takes away; 0: it is ordinary. */
+	uint32_t forgets;
 };
 
 /* Called when a batch is done, before the loop may sleep. */

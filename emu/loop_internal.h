@@ -9,7 +9,10 @@
 #include "loop.h"
 
 #define BATCH 256
-/* Room for what emu_loop_swallow() fetches while a batch is being served. */
+/*
+ * Room at first for what was fetched; it grows with what emu_loop_swallow()
+ * fetches while a batch is being served.
+ */
 #define PENDING (4 * BATCH)
 
 /* So many parts poll(2) looks at. */
@@ -45,7 +48,8 @@ struct emu_loop {
 	int head; /* next event to serve */
 	int tail; /* one past the last event fetched */
 	bool full; /* the last fetch may have left events behind */
-	struct epoll_event pending[PENDING];
+	int pending_room;
+	struct epoll_event *pending;
 };
 
 /* loop.c: fetches and serves all that `epfd` has now, and returns how much. */
@@ -62,6 +66,9 @@ void emu_loop_blank(struct emu_loop *loop, struct emu_source *source);
 
 /* edges.c: does somebody wait for the part's edges? */
 bool emu_edges_needed(const struct emu_edges *edges);
+
+/* How many parts there are. */
+size_t emu_edges_count(const struct emu_loop *loop);
 
 /* The sleep ended, for nothing but edges that nobody waits for. */
 void emu_edges_in_vain(struct emu_edges *edges);

@@ -102,6 +102,9 @@ bool emu_parked_is_wait(const struct emu_parked *parked)
 
 void emu_parked_woken(struct emu_parked *parked)
 {
+	const struct emu_watch *watch = parked->intercept->watches.waking;
+
+	parked->shared = watch ? emu_watch_tag(watch) : 0;
 	emu_observe_woken(parked);
 	emu_list_remove(&parked->woken_link);
 	emu_list_add_tail(&parked->woken_link, &parked->intercept->woken);
@@ -112,6 +115,18 @@ bool emu_parked_valid(const struct emu_parked *parked)
 	return emu_notifier_valid(parked->intercept->listener, parked->call.id);
 }
 
+void emu_parked_pass_on(struct emu_parked *parked)
+{
+	struct emu_watch *watch;
+
+	if (emu_epoll_wait_end(&parked->waiter, true) || !parked->shared)
+		return;
+	watch = emu_watches_find(&parked->intercept->watches, parked->shared);
+	parked->shared = 0;
+	if (watch)
+		emu_watch_pass_on(watch, parked->object->epoll);
+}
+
 void emu_parked_kill(struct emu_parked *parked, bool pass_on)
 {
 	if (parked->dead)
@@ -120,8 +135,10 @@ void emu_parked_kill(struct emu_parked *parked, bool pass_on)
 	emu_deadline_disarm(
 		emu_loop_deadlines(parked->intercept->loop), &parked->deadline);
 	emu_list_remove(&parked->woken_link);
-	if (parked->waiter.epoll)
-		emu_epoll_wait_end(&parked->waiter, pass_on);
+	if (parked->waiter.epoll && pass_on)
+		emu_parked_pass_on(parked);
+	else if (parked->waiter.epoll)
+		emu_epoll_wait_end(&parked->waiter, false);
 	emu_waitq_remove(&parked->wait);
 	if (parked->counter_fd >= 0)
 		close(parked->counter_fd);

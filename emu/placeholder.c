@@ -18,6 +18,9 @@
  *   one-shot,          only the engine knows whether they are due, so a
  *   exclusive          `doorbell` in the ready set rings while such an item
  *                      is on the engine's ready list
+ *   files whose poll   are the engine's to poll: the doorbell rings for them
+ *   takes the event    as well (taken.c)
+ *   away
  *   signalfd           is ready for one thread and not for another; the
  *                      doorbell rings while it has a signal (signalfd.c)
  *
@@ -247,6 +250,8 @@ void emu_placeholder_show(struct emu_object *object, struct emu_watch *watch,
 	int fd, uint32_t events)
 {
 	emu_placeholder_changed(object);
+	if (watch->source.forgets)
+		return;
 	if (!shows(events, UINT32_MAX)) {
 		unset_entry(
 			object, watch->shown == object ? fd : watch->weak.epfd);
@@ -305,9 +310,6 @@ static void tell(struct emu_object *object, struct emu_watches *set,
 	if (watch && watch->shown == object) {
 		watch->look = set->look;
 		watch->bits = event->events;
-		/* The loop will not hear of it any more. */
-		if (watch->source.forgets && !is_queued(watch))
-			watch->source.ready(&watch->source, EPOLLIN);
 	}
 	if (watch)
 		edge = watch->edges;

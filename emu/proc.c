@@ -41,6 +41,8 @@ enum emu_anon emu_proc_anon(int fd)
 	link[length] = '\0';
 	if (strcmp(link, "anon_inode:[signalfd]") == 0)
 		return EMU_ANON_SIGNALFD;
+	if (strcmp(link, "anon_inode:[perf_event]") == 0)
+		return EMU_ANON_PERF;
 	return strcmp(link, "anon_inode:[pidfd]") == 0 ? EMU_ANON_PIDFD
 						       : EMU_ANON_OTHER;
 }

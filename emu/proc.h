@@ -12,7 +12,12 @@
  */
 ssize_t emu_proc_read(const char *path, char *text, size_t size);
 
-enum emu_anon { EMU_ANON_OTHER, EMU_ANON_SIGNALFD, EMU_ANON_PIDFD };
+enum emu_anon {
+	EMU_ANON_OTHER,
+	EMU_ANON_SIGNALFD,
+	EMU_ANON_PIDFD,
+	EMU_ANON_PERF,
+};
 
 /* What /proc says our descriptor is, for a file that has no type. */
 enum emu_anon emu_proc_anon(int fd);

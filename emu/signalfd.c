@@ -2,18 +2,23 @@
 /*
  * Watching a signalfd.
  *
- * A signalfd is ready when a signal of its mask is pending for whoever asks:
- * signalfd_poll() looks at the caller's own pending signals, and the wait
- * queue belongs to the process that added it (fs/signalfd.c, 6.18). Asked by
- * the supervisor it would tell about the supervisor's signals. So it is the
- * thread in epoll_wait() that is asked, through /proc/TID/status, which shows
- * the very sets that the kernel looks at.
+ * A signalfd is woken by each signal that is sent to the process that added
+ * it, since ep_insert() puts the item on that process's queue, and it is ready
+ * when a signal of its mask is pending for whoever asks (fs/signalfd.c, 6.18:
+ * signalfd_poll(), signalfd_notify()). Asked by the supervisor it would tell
+ * about the supervisor's signals. So both are read from /proc/TID/status, which
+ * shows the very sets that the kernel looks at.
  *
  * No event of the host says that a blocked signal became pending for another
- * process. While a thread sleeps on an epoll with a signalfd in it its pending
+ * process. While a thread sleeps on an epoll with a signalfd in it, the pending
  * signals are looked at every other millisecond. While none does, the thread
  * that added the signalfd may poll the epoll without a call that is trapped:
- * then its signals are looked at, less often, and the doorbell rings for them.
+ * then its signals are looked at, less often, and the doorbell rings for them
+ * while the item is on the ready list.
+ *
+ * A signal that was read and came again between two looks shows no difference.
+ * That matters to edge-triggered items alone, where an event was given out:
+ * they take it for an edge if the process has read anything since.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -32,9 +37,12 @@ struct emu_signalfd {
 	struct emu_watch *watch;
 	int fd; /* the number that the target added it by */
 	uint64_t mask; /* as last seen */
-	uint64_t pending; /* signals of the mask, as last seen */
-	pid_t adder; /* whose signals native pollers wait for; 0 when gone */
-	pid_t process; /* of the adder */
+	uint64_t ready; /* signals of the mask, for who was asked last */
+	pid_t process; /* its signals wake the item; 0 when it is gone */
+	uint64_t shared; /* signals pending for the process, as last seen */
+	pid_t adder; /* of its threads; native pollers wait for its signals */
+	bool reported; /* edge-triggered, and said to be ready */
+	uint64_t reads; /* how often had the process read anything by then */
 	struct emu_object *object; /* the epoll that it is in */
 	bool level; /* a poll of the epoll shows it while it is ready */
 	bool shown; /* that is so now */
@@ -69,10 +77,86 @@ static uint64_t mask_of(
 	return signalfd->mask;
 }
 
+/* A signal was sent to the process. */
+static void wake(struct emu_signalfd *signalfd)
+{
+	struct emu_watch *watch = signalfd->watch;
+
+	if (watch->set->stirred)
+		watch->set->stirred(watch->set, watch);
+	emu_file_wake(&watch->file, 0);
+	/* The ready set does not show it. */
+	if (signalfd->edges)
+		emu_placeholder_taken(signalfd->object);
+}
+
+/* Signals are pending still, or again. */
+static bool read_since(struct emu_signalfd *signalfd, uint64_t signals)
+{
+	if (!signalfd->reported || !(signals & signalfd->mask) ||
+		emu_target_reads(signalfd->process) == signalfd->reads)
+		return false;
+	signalfd->reported = false;
+	return true;
+}
+
+/* Signals that were sent to the thread or its process since the last look. */
+static void look_at_thread(
+	struct emu_intercept *intercept, struct emu_thread *thread)
+{
+	pid_t process = emu_target_process(thread);
+	struct emu_list *pos;
+	uint64_t own, shared, new;
+
+	if (emu_target_signals(thread->tid, &own, &shared) < 0)
+		return;
+	new = own & ~thread->signals;
+	thread->signals = own;
+	emu_list_for_each (pos, &intercept->signalfds) {
+		struct emu_signalfd *signalfd =
+			emu_container_of(pos, struct emu_signalfd, link);
+		uint64_t before = signalfd->shared;
+
+		if (signalfd->process != process)
+			continue;
+		signalfd->shared = shared;
+		if (new || (shared & ~before) ||
+			read_since(signalfd, own | shared))
+			wake(signalfd);
+	}
+}
+
+/* The same for a process of which no thread is known to be concerned. */
+static void look_at_process(struct emu_signalfd *signalfd)
+{
+	uint64_t before = signalfd->shared;
+	uint64_t own;
+
+	if (!signalfd->process)
+		return;
+	if (emu_target_signals(signalfd->process, &own, &signalfd->shared) ==
+		-ESRCH) {
+		signalfd->process = 0; /* signalfd_cleanup(): the last wake */
+		wake(signalfd);
+	} else if (signalfd->shared & ~before) {
+		wake(signalfd);
+	}
+}
+
+/* For emu_threads_each(). */
+static void look_if_known(void *ctx, struct emu_thread *thread)
+{
+	struct emu_intercept *intercept = ctx;
+
+	if (emu_target_process(thread) == emu_target_process(caller))
+		look_at_thread(intercept, thread);
+}
+
 int emu_signalfd_attach(struct emu_intercept *intercept,
 	struct emu_watch *watch, struct emu_thread *thread, int fd)
 {
 	struct emu_signalfd *new = calloc(1, sizeof(*new));
+	uint64_t own;
 
 	if (!new)
 		return -ENOMEM;
@@ -80,19 +164,33 @@ int emu_signalfd_attach(struct emu_intercept *intercept,
 	new->fd = fd;
 	new->adder = thread->tid;
 	new->process = emu_target_process(thread);
+	new->mask = mask_of(new, thread);
+	/* What came before is no wake-up for it. */
+	caller = thread;
+	emu_threads_each(intercept->threads, look_if_known, intercept);
+	emu_target_signals(thread->tid, &own, &new->shared);
 	/* It takes over when the adder is gone. */
 	if (new->process)
 		emu_threads_get(intercept->threads, new->process);
-	new->mask = mask_of(new, thread);
 	emu_list_add_tail(&new->link, &intercept->signalfds);
 	watch->signalfd = new;
 	return 0;
 }
 
+static bool is_queued(const struct emu_signalfd *signalfd)
+{
+	struct emu_item_info info;
+
+	if (!signalfd->watch->item)
+		return false;
+	emu_item_info(signalfd->watch->item, &info);
+	return info.queued;
+}
+
 /* Has native pollers of the epoll see it as it is. */
 static void update_shown(struct emu_signalfd *signalfd)
 {
-	bool shows = signalfd->level && signalfd->pending;
+	bool shows = signalfd->level && signalfd->ready && is_queued(signalfd);
 
 	if (shows != signalfd->shown)
 		emu_placeholder_signal(signalfd->object, shows);
@@ -136,47 +234,40 @@ void emu_signalfd_thread_gone(
 		struct emu_signalfd *signalfd =
 			emu_container_of(pos, struct emu_signalfd, link);
 
-		if (signalfd->process == thread->tid)
-			signalfd->process = 0;
 		if (signalfd->adder == thread->tid)
 			signalfd->adder = signalfd->process;
 	}
 }
 
-/* The signals of the mask that are pending for the caller. */
-static uint64_t pending(struct emu_signalfd *signalfd)
+/*
+ * The signals of the mask that are pending for the caller. Those that were and
+ * are no more may come again.
+ */
+static uint64_t ready_for_caller(struct emu_signalfd *signalfd)
 {
-	uint64_t signals = caller ? emu_target_pending(caller) : 0;
+	uint64_t own, shared, ready;
 
-	if (signals)
-		signals &= mask_of(signalfd, caller);
-	return signals && !emu_weak_gone(&signalfd->watch->weak) ? signals : 0;
+	if (!caller || emu_target_signals(caller->tid, &own, &shared) < 0)
+		return 0;
+	caller->signals &= own;
+	if (signalfd->process == emu_target_process(caller))
+		signalfd->shared &= shared;
+	ready = own | shared;
+	if (ready)
+		ready &= mask_of(signalfd, caller);
+	return ready && !emu_weak_gone(&signalfd->watch->weak) ? ready : 0;
 }
 
 uint32_t emu_signalfd_poll(struct emu_watch *watch)
 {
-	watch->signalfd->pending = pending(watch->signalfd);
-	update_shown(watch->signalfd);
-	return watch->signalfd->pending ? EMU_EPOLLIN : 0;
-}
+	struct emu_signalfd *signalfd = watch->signalfd;
 
-/* Tells the engine about signals that came since the last look. */
-static void look(struct emu_signalfd *signalfd)
-{
-	struct emu_watch *watch = signalfd->watch;
-	uint64_t before = signalfd->pending;
-	uint64_t now = pending(signalfd);
-
-	signalfd->pending = now;
+	signalfd->ready = ready_for_caller(signalfd);
+	signalfd->reported = signalfd->ready && signalfd->edges;
+	if (signalfd->reported)
+		signalfd->reads = emu_target_reads(signalfd->process);
 	update_shown(signalfd);
-	if (!(now & ~before))
-		return;
-	if (watch->set->stirred)
-		watch->set->stirred(watch->set, watch);
-	emu_file_wake(&watch->file, EMU_EPOLLIN);
-	/* The ready set does not show it. */
-	if (signalfd->edges)
-		emu_placeholder_taken(signalfd->object);
+	return signalfd->ready ? EMU_EPOLLIN : 0;
 }
 
 static bool is_in(
@@ -186,18 +277,31 @@ static bool is_in(
 	       emu_item_epoll(signalfd->watch->item) == epoll;
 }
 
+static bool concerns(const struct emu_intercept *intercept,
+	const struct emu_signalfd *signalfd, const struct emu_epoll *epoll)
+{
+	return !epoll || intercept->nested || is_in(signalfd, epoll);
+}
+
 void emu_signalfd_look(
 	struct emu_intercept *intercept, const struct emu_epoll *epoll)
 {
 	struct emu_list *pos;
+	bool own = false;
 
 	emu_list_for_each (pos, &intercept->signalfds) {
 		struct emu_signalfd *signalfd =
 			emu_container_of(pos, struct emu_signalfd, link);
 
-		if (intercept->nested || is_in(signalfd, epoll))
-			look(signalfd);
+		if (!concerns(intercept, signalfd, epoll))
+			continue;
+		if (signalfd->process == emu_target_process(caller))
+			own = true;
+		else
+			look_at_process(signalfd);
 	}
+	if (own)
+		look_at_thread(intercept, caller);
 }
 
 /* Looks on behalf of those who sleep. */
@@ -226,8 +330,7 @@ static bool has_sleeper(const struct emu_intercept *intercept,
 			emu_container_of(pos, struct emu_parked, link);
 
 		if (!parked->dead && emu_parked_is_wait(parked) &&
-			(intercept->nested ||
-				is_in(signalfd, parked->object->epoll)))
+			concerns(intercept, signalfd, parked->object->epoll))
 			return true;
 	}
 	return false;
@@ -247,7 +350,9 @@ static void look_for_pollers(struct emu_intercept *intercept)
 		if (!adder || has_sleeper(intercept, signalfd))
 			continue;
 		emu_signalfd_caller(adder);
-		look(signalfd);
+		look_at_thread(intercept, adder);
+		signalfd->ready = ready_for_caller(signalfd);
+		update_shown(signalfd);
 	}
 }
 

@@ -110,6 +110,7 @@ struct emu_parked {
 
 	struct emu_waiter waiter; /* epoll_wait() and its kin */
 	uint64_t at_ns; /* its deadline, for a call made again */
+	uint64_t shared; /* the shared watch that woke it; 0: none did */
 	struct emu_wait wait; /* read or write of an eventfd */
 	int counter_fd; /* keeps the eventfd open meanwhile */
 	uint64_t value; /* to write */
@@ -224,6 +225,8 @@ int emu_intercept_merge(
 void emu_intercept_merge_all(struct emu_intercept *intercept);
 struct emu_parked *emu_parked_create(struct emu_intercept *intercept,
 	const struct emu_call *call, struct emu_object *object);
+/* Leaves the waiters; a wake that it had goes to the next that it is for. */
+void emu_parked_pass_on(struct emu_parked *parked);
 /* Leaves all queues, for good; with `pass_on` hands its wake to the next. */
 void emu_parked_kill(struct emu_parked *parked, bool pass_on);
 void emu_parked_destroy(struct emu_parked *parked);
@@ -370,7 +373,10 @@ void emu_signalfd_show(
 	struct emu_watch *watch, struct emu_object *object, uint32_t events);
 void emu_signalfd_thread_gone(
 	struct emu_intercept *intercept, const struct emu_thread *thread);
-/* Looks for signals that came for the caller, on behalf of this epoll. */
+/*
+ * Looks for signals that came for the caller, on behalf of this epoll; NULL:
+ * of all. There is a caller.
+ */
 void emu_signalfd_look(
 	struct emu_intercept *intercept, const struct emu_epoll *epoll);
 /* Looks for signals that came since; due every so often. */

@@ -80,17 +80,39 @@ int emu_target_stat(pid_t tid, struct emu_stat *stat)
 		       : -ESRCH;
 }
 
-uint64_t emu_target_pending(const struct emu_thread *thread)
+int emu_target_signals(pid_t tid, uint64_t *own, uint64_t *shared)
 {
 	char text[4096];
-	uint64_t own = 0;
-	uint64_t shared = 0;
+	ssize_t length = read_status(tid, text, sizeof(text));
 
-	if (read_status(thread->tid, text, sizeof(text)) < 0)
-		return 0;
-	status_value(text, "SigPnd", 16, &own);
-	status_value(text, "ShdPnd", 16, &shared);
+	*own = 0;
+	*shared = 0;
+	if (length < 0)
+		return (int)length;
+	status_value(text, "SigPnd", 16, own);
+	status_value(text, "ShdPnd", 16, shared);
+	return 0;
+}
+
+uint64_t emu_target_pending(const struct emu_thread *thread)
+{
+	uint64_t own, shared;
+
+	emu_target_signals(thread->tid, &own, &shared);
 	return own | shared;
+}
+
+uint64_t emu_target_reads(pid_t pid)
+{
+	static const char key[] = "syscr: ";
+	char path[32];
+	char text[512];
+	const char *at;
+
+	snprintf(path, sizeof(path), "/proc/%d/io", (int)pid);
+	emu_proc_read(path, text, sizeof(text));
+	at = strstr(text, key);
+	return at ? strtoull(at + sizeof(key) - 1, NULL, 10) : 0;
 }
 
 int emu_target_status(

@@ -77,6 +77,15 @@ bool emu_target_asleep(struct emu_thread *thread);
 /* The signals that are pending for the thread, its own and its process's. */
 uint64_t emu_target_pending(const struct emu_thread *thread);
 
+/*
+ * The same, apart: its own ones and its process's. All are none, and a negative
+ * errno is returned, when there is no thread of that id.
+ */
+int emu_target_signals(pid_t tid, uint64_t *own, uint64_t *shared);
+
+/* How often the threads of a process have called read(2); 0: unknown. */
+uint64_t emu_target_reads(pid_t pid);
+
 /* Has the thread ended, or a SIGKILL that it has not died of yet? */
 bool emu_target_killed(const struct emu_thread *thread);
 

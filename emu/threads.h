@@ -47,6 +47,7 @@ struct emu_thread {
 	struct emu_pwait *pwait; /* a signal mask that is lent to it */
 	struct emu_hold *hold; /* a call that is to be served in a stop */
 	struct emu_touch *touch; /* a call that waits for its memory */
+	uint64_t signals; /* pending for it alone, as signalfd.c last saw */
 	uint64_t exact_until_ns; /* it ran a signal handler, see exact.c */
 };
 

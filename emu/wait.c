@@ -16,6 +16,7 @@
 #include "notifier.h"
 #include "observe.h"
 #include "supervisor.h"
+#include "taken.h"
 
 #define NSEC_PER_SEC 1000000000u
 #define NSEC_PER_MSEC 1000000u
@@ -129,27 +130,19 @@ static bool make_room(struct emu_intercept *intercept, int room)
 	return true;
 }
 
-/* The buffer grows with what there is, not with what a program has room for. */
+/*
+ * The buffer grows with what there is, not with what a program has room for.
+ * Each file is polled once: that may take away what it reports.
+ */
 static int take(
 	struct emu_intercept *intercept, struct emu_object *object, int max)
 {
-	int room = max < 256 ? max : 256;
-	int n;
+	int queued = emu_epoll_queued(object->epoll);
+	int room = max < queued ? max : queued;
 
-	if (room < intercept->events_room)
-		room = max < intercept->events_room ? max
-						    : intercept->events_room;
-	if (!make_room(intercept, room))
+	if (!make_room(intercept, room < 256 ? 256 : room))
 		return 0;
-	n = emu_epoll_harvest(object->epoll, intercept->events, room);
-	while (n == room && room < max) {
-		room = max / 4 < room ? max : room * 4;
-		if (!make_room(intercept, room))
-			break;
-		/* Nothing was committed, so this finds the same and more. */
-		n = emu_epoll_harvest(object->epoll, intercept->events, room);
-	}
-	return n;
+	return emu_epoll_harvest(object->epoll, intercept->events, room);
 }
 
 /*
@@ -160,11 +153,15 @@ static int take(
 static bool has_some(struct emu_intercept *intercept, struct emu_object *object)
 {
 	emu_intercept_drain(intercept, object);
-	if (!emu_list_empty(&intercept->signalfds)) {
-		emu_signalfd_look(intercept, object->epoll);
-		emu_placeholder_settle(&intercept->unsettled);
-	}
 	return emu_epoll_available(object->epoll);
+}
+
+/* The same for a call that has slept: signals may have come since. */
+static bool has_some_now(struct emu_parked *parked)
+{
+	if (!emu_list_empty(&parked->intercept->signalfds))
+		emu_signalfd_look(parked->intercept, parked->object->epoll);
+	return has_some(parked->intercept, parked->object);
 }
 
 /* After that: harvests up to `max` events into intercept->events. */
@@ -180,6 +177,9 @@ static int harvest(
 	emu_placeholder_look(object, &intercept->watches, max);
 	n = take(intercept, object, max);
 	emu_placeholder_looked(&intercept->watches);
+	/* A poll of the epoll right after the call sees what this one saw. */
+	if (!emu_list_empty(&intercept->signalfds))
+		emu_placeholder_settle(&intercept->unsettled);
 	return n;
 }
 
@@ -203,9 +203,23 @@ static int store(
 	return (int)((size_t)written / size);
 }
 
-/* So many of the harvested events reached the program. */
-static void commit(struct emu_object *object, int delivered)
+/*
+ * Of `n` harvested events so many reached the program. What polls have taken
+ * away for the others is still to be reported.
+ */
+static void commit(struct emu_intercept *intercept, struct emu_object *object,
+	int n, int delivered)
 {
+	const struct emu_item *item = NULL;
+	struct emu_item_info info;
+
+	for (int i = 0; i < n && delivered < n; i++) {
+		item = emu_epoll_harvested(object->epoll, item);
+		emu_item_info(item, &info);
+		if (i >= delivered && emu_file_is_watch(info.file))
+			emu_taken_restore(emu_watch_of_file(info.file),
+				intercept->events[i].events);
+	}
 	object->deliveries += delivered > 0;
 	emu_epoll_commit(object->epoll, delivered);
 	emu_placeholder_taken(object);
@@ -218,7 +232,7 @@ static int deliver(struct emu_intercept *intercept, const struct emu_call *call,
 	int result = store(intercept, call, n);
 	int rc = emu_answer(intercept, call, result);
 
-	commit(object, rc == 0 && result > 0 ? result : 0);
+	commit(intercept, object, n, rc == 0 && result > 0 ? result : 0);
 	return rc;
 }
 
@@ -230,9 +244,11 @@ static void woken(struct emu_waiter *waiter)
 /* Among those that wait, where it may be already, and until its deadline. */
 static void queue_up(struct emu_parked *parked)
 {
-	if (emu_list_empty(&parked->waiter.wait.link))
+	if (emu_list_empty(&parked->waiter.wait.link)) {
+		parked->shared = 0;
 		emu_epoll_wait_begin(
 			parked->object->epoll, &parked->waiter, woken);
+	}
 	if (!parked->deadline.armed)
 		emu_deadline_arm(emu_loop_deadlines(parked->intercept->loop),
 			&parked->deadline, parked->at_ns);
@@ -357,19 +373,6 @@ bool emu_wait_would_sleep(
 	       !has_some(intercept, object);
 }
 
-/* A thread that is gone took an exclusive wake: let the others have it. */
-static void wake_again(struct emu_intercept *intercept)
-{
-	struct emu_list *pos;
-
-	emu_list_for_each (pos, &intercept->watches.shared) {
-		struct emu_watch *watch =
-			emu_container_of(pos, struct emu_watch, link);
-
-		watch->source.ready(&watch->source, 0);
-	}
-}
-
 /*
  * What a wake or the deadline brought. The answer may find that the call went
  * void: then it is remembered as a call that was cut off, if it was not made
@@ -393,8 +396,7 @@ static void left(struct emu_parked *parked)
 	if (!parked->call.thread->pwait)
 		emu_parked_kill(parked, true);
 	else if (parked->waiter.epoll) /* its stop is yet to come */
-		emu_epoll_wait_end(&parked->waiter, true);
-	wake_again(parked->intercept);
+		emu_parked_pass_on(parked);
 }
 
 /* Events for it, if there are any; they are not taken yet. */
@@ -429,7 +431,7 @@ void emu_wait_serve(struct emu_parked *parked, bool expired)
 		emu_pwait_serve(parked);
 		return;
 	}
-	if (has_some(parked->intercept, parked->object) &&
+	if (has_some_now(parked) &&
 		emu_exact_hold(parked->intercept, &parked->call))
 		return;
 	n = look(parked);
@@ -445,7 +447,7 @@ bool emu_wait_serve_stopped(struct emu_parked *parked)
 {
 	int n;
 
-	has_some(parked->intercept, parked->object);
+	has_some_now(parked);
 	n = look(parked);
 	if (n == 0 && !parked->expired)
 		return false;
@@ -459,7 +461,7 @@ void emu_wait_resume(struct emu_parked *parked, const struct emu_call *call)
 	parked->call.id = call->id;
 	parked->call.stopped = false;
 	parked->resumes = false;
-	if (parked->expired || has_some(parked->intercept, parked->object))
+	if (parked->expired || has_some_now(parked))
 		emu_wait_serve(parked, false);
 	else
 		sleep_on(parked); /* in its place, if it has kept it */

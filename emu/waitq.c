@@ -59,22 +59,37 @@ bool emu_waitq_active(const struct emu_waitq *queue)
 	return !emu_list_empty(&queue->entries);
 }
 
-int emu_waitq_wake(struct emu_waitq *queue, uint32_t key, int nr_exclusive)
+/* The entries from `link` on. */
+static int wake_from(struct emu_waitq *queue, struct emu_list *link,
+	uint32_t key, int nr_exclusive)
 {
-	struct emu_list *link, *following;
+	struct emu_list *following;
 	int news = 0;
 
-	emu_list_for_each_safe (link, following, &queue->entries) {
+	for (; link != &queue->entries; link = following) {
 		struct emu_wait *wait =
 			emu_container_of(link, struct emu_wait, link);
 		/* the callback may remove, even free, the entry */
 		bool exclusive = wait->exclusive;
-		int result = wait->wake(wait, key);
+		int result;
 
+		following = link->next;
+		result = wait->wake(wait, key);
 		if (result)
 			news++;
 		if (result > 0 && exclusive && --nr_exclusive == 0)
 			break;
 	}
 	return news;
+}
+
+int emu_waitq_wake(struct emu_waitq *queue, uint32_t key, int nr_exclusive)
+{
+	return wake_from(queue, queue->entries.next, key, nr_exclusive);
+}
+
+int emu_waitq_wake_behind(struct emu_waitq *queue, struct emu_wait *wait,
+	uint32_t key, int nr_exclusive)
+{
+	return wake_from(queue, wait->link.next, key, nr_exclusive);
 }

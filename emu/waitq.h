@@ -75,4 +75,8 @@ bool emu_waitq_active(const struct emu_waitq *queue);
  */
 int emu_waitq_wake(struct emu_waitq *queue, uint32_t key, int nr_exclusive);
 
+/* The same from the entry behind `wait`, which is on the queue. */
+int emu_waitq_wake_behind(struct emu_waitq *queue, struct emu_wait *wait,
+	uint32_t key, int nr_exclusive);
+
 #endif

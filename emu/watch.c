@@ -29,28 +29,16 @@
 #include <sys/epoll.h>
 
 #include "poll_bits.h"
+#include "taken.h"
 
 /* Wake-ups without news before the watch is disarmed. */
 #define PATIENCE 2
 
+/* Such a wake-up reaches all exclusive items. */
+#define FOR_ALL (EMU_EPOLLHUP | EMU_EPOLLERR)
+
 /* Whether such an item is due only the engine knows. */
 #define HIDDEN (EMU_EPOLLONESHOT | EMU_EPOLLEXCLUSIVE)
-
-void emu_watches_init(struct emu_watches *set, struct emu_loop *loop)
-{
-	set->loop = loop;
-	set->count = 0;
-	set->pidfds = 0;
-	set->by_handle = NULL;
-	set->room = 0;
-	set->look = 0;
-	set->looks = 0;
-	set->complete = NULL;
-	set->spares.count = 0;
-	set->edges = (struct emu_edges){0};
-	emu_list_init(&set->all);
-	emu_list_init(&set->shared);
-}
 
 /* Has wake-ups reach the loop, and the alarm ring for them, or not. */
 static void listen_to(struct emu_watch *watch, bool listen)
@@ -106,7 +94,8 @@ static uint32_t watch_poll(struct emu_file *file, uint32_t mask)
 		bits = emu_weak_poll(&watch->weak);
 	}
 	bits = (bits | watch->remembered) & mask;
-	watch->remembered = 0;
+	if (watch->source.forgets)
+		emu_taken_report(watch);
 	watch->stirred = false;
 	if (watch->fresh) {
 		watch->fresh = false;
@@ -126,12 +115,44 @@ static const struct emu_file_ops watch_ops = {
  */
 static int wake_shared(struct emu_watch *watch)
 {
-	uint32_t key = emu_weak_poll(&watch->weak);
+	uint32_t key = emu_taken_poll(watch);
+	int news;
 
 	if (key == 0)
 		return 1;
-	return emu_waitq_wake(&watch->file.waitq, key,
-		key & (EMU_EPOLLHUP | EMU_EPOLLERR) ? 0 : 1);
+	watch->set->waking = watch;
+	news = emu_waitq_wake(&watch->file.waitq, key, key & FOR_ALL ? 0 : 1);
+	watch->set->waking = NULL;
+	return news;
+}
+
+void emu_watch_pass_on(struct emu_watch *watch, const struct emu_epoll *epoll)
+{
+	uint32_t key = emu_taken_poll(watch);
+
+	if (key == 0 || key & FOR_ALL)
+		return;
+	watch->set->waking = watch;
+	emu_file_wake_behind(&watch->file, epoll, key);
+	watch->set->waking = NULL;
+}
+
+/* The kernel filtered by the item's mask: the wake is for it. */
+static int wake(struct emu_watch *watch)
+{
+	return watch->shared ? wake_shared(watch)
+			     : emu_file_wake(&watch->file, 0);
+}
+
+/* The file was polled for all its watches, and may be ready for none now. */
+static void wake_alike(struct emu_watch *watch)
+{
+	struct emu_list *pos;
+
+	emu_taken_by_loop(watch);
+	wake(watch);
+	emu_list_for_each (pos, &watch->alike)
+		wake(emu_container_of(pos, struct emu_watch, alike));
 }
 
 static void watch_ready(struct emu_source *source, uint32_t events)
@@ -146,13 +167,11 @@ static void watch_ready(struct emu_source *source, uint32_t events)
 	watch->stirred = true;
 	if (watch->set->stirred)
 		watch->set->stirred(watch->set, watch);
-	/* Such a file reports its change to the first who polls, and that was
-	 * the loop just now. */
-	if (watch->source.forgets)
-		watch->remembered = EMU_EPOLLPRI | EMU_EPOLLERR;
-	/* The kernel filtered by the item's mask: the wake is for it. */
-	news = watch->shared ? wake_shared(watch)
-			     : emu_file_wake(&watch->file, 0);
+	if (watch->source.forgets) { /* and stays armed */
+		wake_alike(watch);
+		return;
+	}
+	news = wake(watch);
 	/* A shared one goes on: the next may concern an item not queued. */
 	if (news > 0)
 		watch->redundant = 0;
@@ -252,26 +271,9 @@ uint64_t emu_watch_tag(const struct emu_watch *watch)
 	return (uint64_t)watch->serial << 32 | (uint32_t)watch->weak.epfd;
 }
 
-struct emu_watch *emu_watches_find(const struct emu_watches *set, uint64_t tag)
-{
-	size_t at = (uint32_t)tag;
-	struct emu_watch *watch = at < set->room ? set->by_handle[at] : NULL;
-
-	return watch && watch->serial == tag >> 32 ? watch : NULL;
-}
-
-void emu_watches_finish(struct emu_watches *set)
-{
-	emu_spares_drop(&set->spares);
-	emu_edges_close(&set->edges);
-	free(set->by_handle);
-	set->by_handle = NULL;
-	set->room = 0;
-}
-
 /* With a handle of its own, registered in the loop. */
 static int watch_new(struct emu_watches *set, struct emu_edges *edges, int fd,
-	uint32_t events, bool forgets, struct emu_watch **watch)
+	uint32_t events, uint32_t forgets, struct emu_watch **watch)
 {
 	struct emu_watch *new = calloc(1, sizeof(*new));
 	int rc;
@@ -300,7 +302,8 @@ static int watch_new(struct emu_watches *set, struct emu_edges *edges, int fd,
 }
 
 int emu_watch_create(struct emu_watches *set, struct emu_edges *edges, int fd,
-	uint32_t events, bool shared, bool forgets, struct emu_watch **watch)
+	uint32_t events, bool shared, uint32_t forgets,
+	struct emu_watch **watch)
 {
 	struct emu_watch *new = NULL;
 	int rc;
@@ -326,8 +329,12 @@ int emu_watch_create(struct emu_watches *set, struct emu_edges *edges, int fd,
 	new->edges = events &EMU_EPOLLET;
 	new->shared = shared;
 	emu_file_init(&new->file, &watch_ops);
+	new->file.hidden = forgets != 0;
+	emu_list_init(&new->alike);
 	emu_list_add_tail(&new->link, shared ? &set->shared : &set->all);
 	set->count++;
+	if (forgets)
+		emu_taken_join(set, new, fd);
 	*watch = new;
 	return 0;
 }
@@ -339,6 +346,7 @@ void emu_watch_destroy(struct emu_watch *watch)
 	emu_loop_remove(set->loop, -1, &watch->source);
 	set->by_handle[watch->weak.epfd] = NULL;
 	emu_list_remove(&watch->link);
+	emu_list_remove(&watch->alike);
 	set->count--;
 	set->pidfds -= watch->pidfd;
 	if (watch->signalfd)
@@ -380,77 +388,10 @@ int emu_watch_modify(struct emu_watch *watch, int fd, uint32_t events)
 	return rc;
 }
 
-static int move(struct emu_watch *watch, struct emu_edges *to)
-{
-	uint32_t events = watch->armed ? EPOLLIN | EPOLLET : 0;
-	int rc = emu_edges_move(&watch->source, watch->weak.epfd, events, to);
-
-	if (rc == 0 && watch->alarmed)
-		emu_loop_modify(watch->set->loop, watch->weak.epfd,
-			watch->hidden ? EPOLLIN | EPOLLET : 0, &to->alarm);
-	return rc;
-}
-
-static int move_list(
-	struct emu_list *list, struct emu_edges *from, struct emu_edges *to)
-{
-	struct emu_list *pos;
-	int rc = 0;
-
-	emu_list_for_each (pos, list) {
-		struct emu_watch *watch =
-			emu_container_of(pos, struct emu_watch, link);
-
-		if (watch->source.edges == from)
-			rc = move(watch, to);
-		if (rc < 0)
-			break;
-	}
-	return rc;
-}
-
-int emu_watches_move(
-	struct emu_watches *set, struct emu_edges *from, struct emu_edges *to)
-{
-	int rc = move_list(&set->all, from, to);
-
-	return rc < 0 ? rc : move_list(&set->shared, from, to);
-}
-
-struct emu_watch *emu_watches_find_alike(
-	struct emu_watches *set, int fd, uint32_t events)
-{
-	struct emu_list *pos;
-
-	emu_list_for_each (pos, &set->all) {
-		struct emu_watch *watch =
-			emu_container_of(pos, struct emu_watch, link);
-
-		if (watch->weak.events == host_mask(events) &&
-			emu_weak_is_own(&watch->weak, fd) == 1)
-			return watch;
-	}
-	return NULL;
-}
-
 void emu_watch_is_pidfd(struct emu_watch *watch)
 {
 	watch->pidfd = true;
 	watch->set->pidfds++;
-}
-
-struct emu_watch *emu_watches_find_shared(struct emu_watches *set, int fd)
-{
-	struct emu_list *pos;
-
-	emu_list_for_each (pos, &set->shared) {
-		struct emu_watch *watch =
-			emu_container_of(pos, struct emu_watch, link);
-
-		if (emu_weak_is_own(&watch->weak, fd) == 1)
-			return watch;
-	}
-	return NULL;
 }
 
 bool emu_file_is_watch(const struct emu_file *file)
@@ -461,30 +402,4 @@ bool emu_file_is_watch(const struct emu_file *file)
 struct emu_watch *emu_watch_of_file(struct emu_file *file)
 {
 	return emu_container_of(file, struct emu_watch, file);
-}
-
-static size_t sweep_list(struct emu_list *list, size_t budget,
-	void (*gone)(void *ctx, struct emu_watch *watch), void *ctx)
-{
-	size_t found = 0;
-
-	while (budget-- > 0 && !emu_list_empty(list)) {
-		struct emu_watch *watch =
-			emu_container_of(list->next, struct emu_watch, link);
-
-		emu_list_remove(&watch->link);
-		emu_list_add_tail(&watch->link, list);
-		if (emu_weak_gone(&watch->weak)) {
-			gone(ctx, watch);
-			found++;
-		}
-	}
-	return found;
-}
-
-size_t emu_watches_sweep(struct emu_watches *set, size_t budget,
-	void (*gone)(void *ctx, struct emu_watch *watch), void *ctx)
-{
-	return sweep_list(&set->all, budget, gone, ctx) +
-	       sweep_list(&set->shared, budget / 8 + 1, gone, ctx);
 }

@@ -26,8 +26,9 @@ struct emu_watch {
 	bool hidden; /* they also ring the alarm of its edges */
 	bool alarmed; /* the handle is registered for that */
 	bool fresh; /* (re)registered: that made an event of its own */
-	/* The change of a file that forgets it, until it is reported. */
+	/* What a poll took away from the file, until it is reported; taken.c */
 	uint32_t remembered;
+	struct emu_list alike; /* with the file's other watches, if so */
 	/* A signalfd needs more than the handle; NULL for all else. */
 	struct emu_signalfd *signalfd;
 	/*
@@ -73,18 +74,21 @@ struct emu_watches {
 	uint64_t look;
 	uint64_t looks;
 	const struct emu_object *complete;
+	/* The shared watch whose items are being woken, or NULL. */
+	const struct emu_watch *waking;
 };
 
 void emu_watches_init(struct emu_watches *set, struct emu_loop *loop);
 
 /*
  * Watches the file in the slot, `fd`, for an epoll with these edges. `events`:
- * the item's mask; `shared`: it serves several; `forgets`: the file forgets
- * what it has to report when it is polled. On success *watch has no user yet.
+ * the item's mask; `shared`: it serves several; `forgets`: the bits that a poll
+ * of the file takes away (taken.h). On success *watch has no user yet.
  * Errors: those of emu_weak_init(), -ENOMEM.
  */
 int emu_watch_create(struct emu_watches *set, struct emu_edges *edges, int fd,
-	uint32_t events, bool shared, bool forgets, struct emu_watch **watch);
+	uint32_t events, bool shared, uint32_t forgets,
+	struct emu_watch **watch);
 
 /* Closes the handle and frees a watch that has no item. */
 void emu_watch_destroy(struct emu_watch *watch);
@@ -121,6 +125,12 @@ void emu_watch_is_pidfd(struct emu_watch *watch);
 
 /* The shared watch of the file behind our descriptor `fd`, or NULL. */
 struct emu_watch *emu_watches_find_shared(struct emu_watches *set, int fd);
+
+/*
+ * A waiter of the epoll had the wake of an exclusive item on the shared watch,
+ * and left: the next item gets it, if the file is ready still.
+ */
+void emu_watch_pass_on(struct emu_watch *watch, const struct emu_epoll *epoll);
 
 /* A name for the watch that means nothing once the watch is gone. */
 uint64_t emu_watch_tag(const struct emu_watch *watch);

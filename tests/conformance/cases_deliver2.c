@@ -60,6 +60,36 @@ CASE(d10_data_bit_for_bit, .level = 1, .covers = "D10",
 	}
 }
 
+#define MANY 1500
+
+CASE(d05_many_edges_once, .level = 3, .covers = "D05 D04",
+	.faults = "et-ignored", .calls = "epoll_ctl epoll_wait write",
+	.ref = "epoll(7): Edge-triggered",
+	.breaks = "edge-triggered servers of many connections that are behind")
+{
+	static struct ep_event events[MANY];
+	static int files[MANY];
+	int ep = ep_new(), i, round;
+
+	limit_files(MANY + 100);
+	for (i = 0; i < MANY; i++) {
+		long fd = CALL(eventfd2, 0, O_NONBLOCK);
+
+		if (fd == -EMFILE)
+			conf_skip("not enough descriptors for us");
+		files[i] = (int)OK(fd);
+		OK(ep_add(ep, files[i], EPOLLIN | EPOLLET, (uint64_t)i));
+	}
+	for (round = 0; round < 4; round++) {
+		for (i = 0; i < MANY; i++)
+			IS(ev_put(files[i], 1), 8);
+		IS(sys_epoll_wait(ep, events, 1, 0), 1);
+		IS(events[0].data, round);
+	}
+	IS(sys_epoll_wait(ep, events, MANY, 0), MANY - 1);
+	IS(sys_epoll_wait(ep, events, MANY, 0), 0);
+}
+
 CASE(d10_data_may_be_shared, .level = 1, .covers = "D10",
 	.faults = "data-truncated", .calls = "epoll_ctl epoll_wait",
 	.ref = "epoll_ctl(2)", .breaks = "loops that use data as a type")

@@ -4,6 +4,7 @@
  * target reaches.
  */
 #include "conf.h"
+#include <signal.h>
 #include <sys/socket.h>
 
 #define CHECK_REF "fs/eventpoll.c: do_epoll_ctl (EPOLLEXCLUSIVE_OK_BITS)"
@@ -302,4 +303,71 @@ CASE(x08_shared_where_many_watch, .level = 4, .covers = "X08 A19",
 		NOW(second, {EPOLLIN, 3});
 		NONE(second);
 	}
+}
+
+static void handle_until_told(int sig)
+{
+	(void)sig;
+	flag_set(0);
+	flag_wait(1);
+}
+
+static void wait_and_handle(void *arg)
+{
+	int *ep = arg;
+	struct ep_event e;
+
+	IS(sys_epoll_wait(*ep, &e, 1, SOON), -EINTR);
+}
+
+CASE(x07_no_edge_by_another_epolls_waiter, .level = 4, .covers = "X07 D05",
+	.calls = "kill epoll_wait clone", .ref = CALLBACK_REF,
+	.breaks = "edge-triggered servers beside loops with signals")
+{
+	int ep = ep_new(), other = ep_new(), ev = ev_new(0, 0), p[2], pid;
+
+	pipe_new(p, 0);
+	OK(ep_add(ep, p[0], EPOLLIN | EPOLLET | EPOLLEXCLUSIVE, 1));
+	OK(ep_add(other, ev, EPOLLIN, 2));
+	IS(put(p[1], 1), 1);
+	NOW(ep, {EPOLLIN, 1});
+	sig_handler(SIGUSR1, handle_until_told, 0);
+	pid = child_start(wait_and_handle, &other);
+	asleep_in(pid, NR_EPOLL_WAIT);
+	sig_send(pid, SIGUSR1);
+	flag_wait(0);
+	/* Its waiter is in a handler, so it is nobody's wake-up. */
+	IS(ev_put(ev, 1), 8);
+	NONE(ep);
+	flag_set(1);
+	IS(child_join(pid), 0);
+	NONE(ep);
+	NOW(other, {EPOLLIN, 2});
+}
+
+CASE(x07_waiter_in_a_handler_takes_none, .level = 4, .covers = "X07 G03",
+	.calls = "kill epoll_wait clone", .ref = CALLBACK_REF,
+	.breaks = "servers whose workers share a listener and take signals")
+{
+	int first = ep_new(), second = ep_new(), third = ep_new(), p[2], pid;
+	struct waiter *w;
+
+	pipe_new(p, 0);
+	OK(ep_add(first, p[0], EPOLLIN | EPOLLET | EPOLLEXCLUSIVE, 1));
+	OK(ep_add(second, p[0], EPOLLIN | EPOLLET | EPOLLEXCLUSIVE, 2));
+	OK(ep_add(third, p[0], EPOLLIN | EPOLLET | EPOLLEXCLUSIVE, 3));
+	sig_handler(SIGUSR1, handle_until_told, 0);
+	pid = child_start(wait_and_handle, &first);
+	asleep_in(pid, NR_EPOLL_WAIT);
+	w = WAITER(second);
+	sig_send(pid, SIGUSR1);
+	flag_wait(0);
+	IS(put(p[1], 1), 1);
+	WAITER_GOT(w, EPOLLIN, 2);
+	NONE(third);
+	flag_set(1);
+	IS(child_join(pid), 0);
+	NOW(first, {EPOLLIN, 1});
+	NONE(second);
+	NONE(third);
 }

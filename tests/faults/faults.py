@@ -21,15 +21,12 @@ RISING_ONLY = """
 	*seen = emu_weak_poll(&watch->weak);
 	if (%s!(*seen & ~before))
 		return;
-	if (watch->source.forgets)
+	if (watch->source.forgets) { /* and stays armed */
 """
 LOOK = ("\twatch->stirred = false;\n\tif (watch->fresh)",
         "\twatch->stirred = false;\n"
         "\t*(uint32_t *)(watch + 1) = bits;\n\tif (watch->fresh)")
-WAKE = ("""	/* Such a file reports its change to the first who polls, and that was
-	 * the loop just now. */
-	if (watch->source.forgets)
-""", None)
+WAKE = ("\tif (watch->source.forgets) { /* and stays armed */\n", None)
 
 # What is gone stays until somebody looks at it.
 NO_SWEEP = ("\t\tif (emu_weak_gone(&watch->weak)) {", "\t\tif (0) {")
@@ -52,6 +49,7 @@ HEADERS = ("#include <sys/epoll.h>\n",
 READY = "emu/epoll_ready.c"
 ITEMS = "emu/epoll_emul.c"
 WATCH = "emu/watch.c"
+WATCHES = "emu/watches.c"
 CTL = "emu/ctl.c"
 WAIT = "emu/wait.c"
 ARCH = "emu/arch_x86_64.c"
@@ -166,7 +164,7 @@ FAULTS = [
          "\t\temu_parked_kill(parked, true);",
          "\tif (!parked->call.thread->pwait)\n"
          "\t\temu_parked_kill(parked, false);"),
-        ("\twake_again(parked->intercept);\n", "")]},
+        ("\t\temu_parked_pass_on(parked);\n", "\t\t(void)0;\n")]},
      ["t10_stopped_waiter_takes_nothing"]),
     # A file that is gone stands in for whatever has its number now.
     ("no-close-cleanup", {CTL: [
@@ -175,16 +173,15 @@ FAULTS = [
          "\treturn emu_weak_is_own(&emu_watch_of_file(info.file)->weak,\n"
          "\t\t       ctl->copy) == 1 ||\n"
          "\t       emu_weak_gone(&emu_watch_of_file(info.file)->weak);")],
-      WATCH: [NO_SWEEP]},
+      WATCHES: [NO_SWEEP]},
      ["l01_many_reuses_of_a_number", "l04_dup2_over_it",
       "libevent_falls_back"]),
     ("keyed-by-number", {CTL: [
         ("\t\tif (item_matches(ctl, item))\n\t\t\treturn item;",
          "\t\treturn item;")],
-      WATCH: [NO_SWEEP]},
+      WATCHES: [NO_SWEEP]},
      ["l03_number_reused_by_a_new_file", "libevent_falls_back"]),
-    ("close-reports-err", {WATCH: [
-        NO_SWEEP,
+    ("close-reports-err", {WATCHES: [NO_SWEEP], WATCH: [
         ("\twatch->stirred = false;\n\tif (watch->fresh)",
          "\twatch->stirred = false;\n\tif (emu_weak_gone(&watch->weak))\n"
          "\t\tbits |= EMU_EPOLLERR;\n\tif (watch->fresh)")]},

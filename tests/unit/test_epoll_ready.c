@@ -274,6 +274,20 @@ static const struct {
 
 #define NR_KINDS ((int)(sizeof(kinds) / sizeof(kinds[0])))
 
+START_TEST(items_on_a_hidden_file_are_hidden)
+{
+	a.file.hidden = true;
+	fake_watch(epoll, &a, IN, 1);
+	fake_file_wake(&a, IN, IN);
+	expect_on_list(false, true);
+	fake_mod(epoll, &a.file, 4, IN | ET, 1);
+	expect_on_list(false, true);
+	a.bits = 0;
+	fake_take(epoll, 8);
+	expect_on_list(false, false);
+}
+END_TEST
+
 START_TEST(the_kinds_of_queued_items_are_known)
 {
 	bool edge = kinds[_i].edge, hidden = kinds[_i].hidden;
@@ -400,6 +414,7 @@ int main(void)
 	tcase_add_test(tcase, d11_the_key_is_filtered_by_the_mask);
 	tcase_add_test(tcase, d12_err_and_hup_need_no_request_the_others_do);
 	tcase_add_test(tcase, x09_the_newest_registration_hears_first);
+	tcase_add_test(tcase, items_on_a_hidden_file_are_hidden);
 	tcase_add_loop_test(
 		tcase, the_kinds_of_queued_items_are_known, 0, NR_KINDS);
 	tcase_add_test(tcase, mod_changes_the_kind_of_a_queued_item);

@@ -146,6 +146,35 @@ START_TEST(a_disabled_item_takes_no_news)
 }
 END_TEST
 
+/* X07 */
+START_TEST(a_wake_that_was_not_had_goes_to_those_behind)
+{
+	struct emu_epoll *epolls[3];
+	struct fake_thread threads[3];
+	struct fake_file file;
+
+	fake_file_init(&file, 0);
+	for (int i = 0; i < 3; i++) {
+		epolls[i] = fake_epoll();
+		fake_watch(epolls[i], &file, IN | ET | EXCLUSIVE, 1);
+		if (i > 0)
+			fake_wait(&threads[i], epolls[i], EMU_DEADLINE_NEVER);
+	}
+	fake_wait(&threads[0], epolls[0], EMU_DEADLINE_NEVER);
+	fake_file_wake(&file, IN, IN);
+	ck_assert(threads[0].woken && !threads[1].woken);
+	ck_assert_str_eq(fake_take(epolls[0], 1), "1:1");
+	emu_file_wake_behind(&file.file, epolls[0], IN);
+	ck_assert(threads[1].woken && !threads[2].woken);
+	ck_assert_str_eq(fake_take(epolls[0], 1), "");
+	ck_assert_str_eq(fake_take(epolls[1], 1), "1:1");
+	for (int i = 0; i < 3; i++) {
+		fake_kill(&threads[i]);
+		emu_epoll_destroy(epolls[i]);
+	}
+}
+END_TEST
+
 /* L01, L04, T09 */
 START_TEST(the_end_of_a_file_takes_its_items_silently)
 {
@@ -200,6 +229,7 @@ int main(void)
 		tcase, an_exclusive_item_gives_news_without_taking_the_wake);
 	tcase_add_test(tcase, what_an_outer_epoll_has_not_seen_is_news);
 	tcase_add_test(tcase, a_disabled_item_takes_no_news);
+	tcase_add_test(tcase, a_wake_that_was_not_had_goes_to_those_behind);
 	tcase_add_test(tcase, the_end_of_a_file_takes_its_items_silently);
 	tcase_add_test(tcase, a_file_that_nobody_watches_ends_quietly);
 	return fake_run_suite(suite);
