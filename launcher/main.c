@@ -33,7 +33,7 @@
 #include "launcher/tracing.h"
 
 /* Forks the supervisor. Returns 0, or -1 after saying why not. */
-static int start_supervisor(const struct emu_launch *launch,
+static int start_supervisor(struct emu_launch *launch,
 	const struct emu_inherited *inherited, const struct emu_log *log,
 	struct emu_mirror *mirror)
 {
@@ -63,33 +63,16 @@ static int start_supervisor(const struct emu_launch *launch,
 	return -1;
 }
 
-static int open_log(struct emu_launch *launch, const struct emu_log *log,
-	struct emu_mirror *mirror)
-{
-	int fd;
-
-	if (!launch->log_path)
-		return 0;
-	fd = emu_message_open(launch->log_path);
-	if (fd < 0) {
-		emu_logf(log, "cannot write '%.200s': %s; choose another FILE",
-			launch->log_path, strerror(-fd));
-		return -1;
-	}
-	launch->log_fd = mirror->message_fd = fd;
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
 	struct emu_canary canary;
+	struct emu_launch launch;
 	struct emu_mirror mirror = {
-		.message_fd = STDERR_FILENO,
+		.messages = &launch.messages.outlet,
 		.relay = {.program_pidfd = -1, .canary = &canary},
 	};
-	struct emu_log log = emu_message_log(&mirror.message_fd);
 	struct emu_inherited inherited;
-	struct emu_launch launch;
+	struct emu_log log;
 	int status = emu_offline_run(argc, argv);
 
 	if (status < 0)
@@ -98,10 +81,11 @@ int main(int argc, char **argv)
 		return status;
 	mirror.takes_usr1 =
 		launch.stats || launch.interval_ns || launch.stall_ns;
-	emu_inherited_save(&inherited);
-	if (open_log(&launch, &log, &mirror) < 0 ||
-		emu_tracing_open(&launch.tracing, &log) < 0)
+	log = emu_message_log(mirror.messages);
+	/* Before signals are blocked: to open a FIFO can take for ever. */
+	if (emu_tracing_open(&launch, &log) < 0)
 		return EMU_EXIT_FAILURE;
+	emu_inherited_save(&inherited);
 	if (emu_needs_check(&log) < 0)
 		return EMU_EXIT_FAILURE;
 	emu_canary_open(&canary);
