@@ -88,6 +88,7 @@ int main(int argc, char **argv)
 	emu_inherited_save(&inherited);
 	if (emu_needs_check(&log) < 0)
 		return EMU_EXIT_FAILURE;
+	emu_tree_note_others(&mirror.others);
 	emu_canary_open(&canary);
 	/* Orphans are adopted, so that they can be found if the supervisor
 	 * dies. */

@@ -147,7 +147,8 @@ static _Noreturn void supervisor_gone(struct emu_mirror *mirror)
 	int status = 0;
 
 	waitpid(mirror->relay.supervisor, &status, 0);
-	emu_tree_kill(getpid());
+	emu_tree_kill(&mirror->others);
+	emu_tree_reap(&mirror->others);
 	if (WIFSIGNALED(status))
 		snprintf(text, sizeof(text),
 			"the supervisor was killed by signal %d: the program "

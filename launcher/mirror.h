@@ -5,6 +5,7 @@
 
 #include "emu/outlet.h"
 #include "launcher/relay.h"
+#include "launcher/tree.h"
 
 struct emu_mirror {
 	int control; /* the supervisor's messages */
@@ -13,6 +14,7 @@ struct emu_mirror {
 	char *raw; /* the pieces so far of what is printed as it is */
 	size_t raw_size;
 	bool takes_usr1; /* SIGUSR1 to this process asks for a snapshot */
+	struct emu_tree_others others; /* none of the program's */
 	struct emu_relay relay;
 };
 

@@ -127,7 +127,7 @@ static void launcher_gone(void *ctx)
 	emu_logf(&supervisor->log,
 		"the epemu process was killed: ending the program");
 	/* The tree first: whoever loses its parent is no longer below us. */
-	emu_tree_kill(getpid());
+	emu_tree_kill(NULL);
 	if (supervisor->intercept)
 		emu_intercept_kill_all(supervisor->intercept);
 }
@@ -478,5 +478,6 @@ _Noreturn void emu_supervise_run(struct emu_launch *launch,
 	emu_stops_finish(&supervisor.stops);
 	emu_control_destroy(supervisor.control);
 	emu_loop_destroy(supervisor.loop);
+	emu_tree_reap(NULL);
 	exit(0);
 }
