@@ -73,13 +73,19 @@ static void watch(struct emu_outlet *outlet, bool on)
 	outlet->watched = on;
 }
 
+/* A standard descriptor is the caller's. */
+static void close_own(int fd)
+{
+	if (fd > STDERR_FILENO)
+		close(fd);
+}
+
 void emu_outlet_close(struct emu_outlet *outlet)
 {
 	while (emu_outlet_waits(outlet))
 		drop_first(outlet);
 	watch(outlet, false);
-	if (outlet->fd >= 0)
-		close(outlet->fd);
+	close_own(outlet->fd);
 	outlet->fd = -1;
 }
 
@@ -297,10 +303,11 @@ void emu_outlet_finish(struct emu_outlet *outlet)
 	const struct emu_list *pos;
 
 	wait_for_reader(outlet);
-	/* See first_kept(). */
-	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
-	emu_list_for_each (pos, &outlet->queue)
+	emu_list_for_each (pos, &outlet->queue) {
+		/* See first_kept(). */
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
 		outlet->lost += !emu_container_of(pos, struct kept, link)->more;
+	}
 	emu_outlet_close(outlet);
 	if (outlet->lost && outlet->log)
 		emu_logf(outlet->log,
@@ -361,8 +368,7 @@ int emu_outlet_open(
 	close(fd);
 	if (rc < 0)
 		return rc;
-	if (before >= 0)
-		close(before);
+	close_own(before);
 	outlet->way = EMU_OUTLET_WRITE;
 	outlet->what = what;
 	outlet->path = path;
@@ -399,6 +405,11 @@ int emu_outlet_share(struct emu_outlet *outlet, const char *what, int fd)
 	int own = open_anew(fd, way);
 	int rc = take(outlet, own >= 0 ? own : fd);
 
+	if (rc == -EMFILE || rc == -EINVAL) {
+		/* No descriptor is free, which is to be said all the same. */
+		outlet->fd = fd;
+		rc = 0;
+	}
 	outlet->what = what;
 	outlet->path = "standard error";
 	outlet->way = own >= 0 ? EMU_OUTLET_WRITE : way;

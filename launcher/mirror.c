@@ -289,7 +289,7 @@ static void detach(struct emu_mirror *mirror)
 		mirror->relay.canary->fd,
 	};
 
-	emu_fds_drop_stdio(1);
+	emu_fds_drop_stdio(mirror->messages->fd != STDERR_FILENO);
 	emu_fds_close_others(keep, sizeof(keep) / sizeof(keep[0]));
 	emu_fds_leave_folder();
 }

@@ -21,7 +21,9 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PATIENCE_S = 2, LOOK_AGAIN_MS = 10 };
+#define LOOK_AGAIN_NS 10000000
+
+enum { PATIENCE_S = 2 };
 
 struct emu_tree_process {
 	pid_t pid, parent;
@@ -289,8 +291,7 @@ static bool has_child(const struct emu_tree_others *others)
 
 void emu_tree_reap(const struct emu_tree_others *others)
 {
-	static const struct timespec pause = {
-		.tv_nsec = LOOK_AGAIN_MS * 1000 * 1000};
+	static const struct timespec pause = {.tv_nsec = LOOK_AGAIN_NS};
 	struct timespec now, end;
 	sigset_t child;
 	pid_t pid;

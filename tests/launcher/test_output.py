@@ -389,7 +389,7 @@ class Fifo(Ends):
         reader = self.make_fifo()
         process = self.start([EPEMU, "-o", self.log, f"--trace={self.fifo}",
                               PYTHON, "-c", BUSY], stdin=-1)
-        os.read(reader, 100)
+        wait_until(lambda: available(reader), "something to read")
         other = os.open(os.devnull, os.O_RDONLY)
         os.dup2(other, reader)
         os.close(other)
