@@ -349,19 +349,29 @@ static int take(struct emu_outlet *outlet, int fd)
 	return 0;
 }
 
-int emu_outlet_open(
-	struct emu_outlet *outlet, const char *what, const char *path)
+/* A FIFO that nobody reads yet. */
+static int open_and_wait(const char *path, int flags, const sigset_t *mask)
+{
+	sigset_t before;
+	int fd;
+
+	sigprocmask(SIG_SETMASK, mask, &before);
+	fd = open(path, flags, 0600);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	if (fd >= 0)
+		fcntl(fd, F_SETFL, O_APPEND | O_NONBLOCK);
+	return fd;
+}
+
+int emu_outlet_open(struct emu_outlet *outlet, const char *what,
+	const char *path, const sigset_t *mask)
 {
 	int flags =
 		O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOCTTY;
 	int fd = open(path, flags | O_NONBLOCK, 0600), before = outlet->fd, rc;
 
-	if (fd < 0 && errno == ENXIO) {
-		/* A FIFO that nobody reads yet. */
-		fd = open(path, flags, 0600);
-		if (fd >= 0)
-			fcntl(fd, F_SETFL, O_APPEND | O_NONBLOCK);
-	}
+	if (fd < 0 && errno == ENXIO)
+		fd = open_and_wait(path, flags, mask);
 	if (fd < 0)
 		return -errno;
 	rc = take(outlet, fd);

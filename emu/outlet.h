@@ -3,6 +3,7 @@
 #ifndef EMU_OUTLET_H
 #define EMU_OUTLET_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -38,11 +39,11 @@ void emu_outlet_init(struct emu_outlet *outlet);
 
 /*
  * Opens `path` for writing, emptied; what it was open on before is closed. Who
- * opens a FIFO sleeps until it has a reader, or is ended by a signal. Returns
- * 0 or the errno of open(2), negative.
+ * opens a FIFO sleeps until it has a reader; meanwhile the signal mask is
+ * `mask`. Returns 0 or the errno of open(2), negative.
  */
-int emu_outlet_open(
-	struct emu_outlet *outlet, const char *what, const char *path);
+int emu_outlet_open(struct emu_outlet *outlet, const char *what,
+	const char *path, const sigset_t *mask);
 
 /*
  * Has it write to what `fd` is open on. `fd` stays the caller's, and so does

@@ -19,7 +19,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include "launcher/fds.h"
@@ -63,7 +66,7 @@ static int start_supervisor(struct emu_launch *launch,
 	return -1;
 }
 
-int main(int argc, char **argv)
+static int start(int argc, char **argv)
 {
 	struct emu_canary canary;
 	struct emu_launch launch;
@@ -82,10 +85,9 @@ int main(int argc, char **argv)
 	mirror.takes_usr1 =
 		launch.stats || launch.interval_ns || launch.stall_ns;
 	log = emu_message_log(mirror.messages);
-	/* Before signals are blocked: to open a FIFO can take for ever. */
-	if (emu_tracing_open(&launch, &log) < 0)
-		return EMU_EXIT_FAILURE;
 	emu_inherited_save(&inherited);
+	if (emu_tracing_open(&launch, &inherited.mask, &log) < 0)
+		return EMU_EXIT_FAILURE;
 	if (emu_needs_check(&log) < 0)
 		return EMU_EXIT_FAILURE;
 	emu_tree_note_others(&mirror.others);
@@ -97,4 +99,46 @@ int main(int argc, char **argv)
 		return EMU_EXIT_FAILURE;
 	}
 	emu_mirror_run(&mirror);
+}
+
+/* For the new stack, to which no arguments come. */
+static int count;
+static char **words;
+
+static void run(void)
+{
+	exit(start(count, words));
+}
+
+/*
+ * The limit of stack that the program is to have may be far less than epemu
+ * and its libraries need.
+ */
+static _Noreturn void run_with_stack(void)
+{
+	const size_t size = 1024 * 1024;
+	struct rlimit limit;
+	ucontext_t context;
+	char *stack;
+
+	if (getrlimit(RLIMIT_STACK, &limit) == 0 && limit.rlim_cur >= size)
+		run();
+	/* The first page is a guard. */
+	stack = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	if (stack == MAP_FAILED || mprotect(stack, 4096, PROT_NONE) < 0 ||
+		getcontext(&context) < 0)
+		run();
+	context.uc_stack.ss_sp = stack;
+	context.uc_stack.ss_size = size;
+	makecontext(&context, run, 0);
+	setcontext(&context);
+	_exit(EMU_EXIT_FAILURE);
+}
+
+int main(int argc, char **argv)
+{
+	count = argc;
+	words = argv;
+	run_with_stack();
 }

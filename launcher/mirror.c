@@ -143,7 +143,7 @@ static _Noreturn void end_like(struct emu_mirror *mirror, int status)
 /* Without the supervisor no process of the program can go on. */
 static _Noreturn void supervisor_gone(struct emu_mirror *mirror)
 {
-	char text[128];
+	char text[128] = "";
 	int status = 0;
 
 	waitpid(mirror->relay.supervisor, &status, 0);
@@ -154,10 +154,12 @@ static _Noreturn void supervisor_gone(struct emu_mirror *mirror)
 			"the supervisor was killed by signal %d: the program "
 			"was ended, its processes too",
 			WTERMSIG(status));
-	else
+	else if (WEXITSTATUS(status) != EMU_EXIT_FAILURE)
 		snprintf(text, sizeof(text),
 			"the supervisor gave up: the program was ended");
-	emu_message_put(mirror->messages, text);
+	/* Else it has said itself why. */
+	if (*text)
+		emu_message_put(mirror->messages, text);
 	emu_message_finish(mirror->messages);
 	_exit(EMU_EXIT_FAILURE);
 }

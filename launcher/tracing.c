@@ -17,27 +17,28 @@
 
 /* `path` NULL: it stays standard error. */
 static int open_file(struct emu_outlet *outlet, const char *what,
-	const char *path, const struct emu_log *log)
+	const char *path, const sigset_t *mask, const struct emu_log *log)
 {
 	int rc;
 
 	if (!path)
 		return 0;
-	rc = emu_outlet_open(outlet, what, path);
+	rc = emu_outlet_open(outlet, what, path, mask);
 	if (rc < 0)
 		emu_logf(log, "cannot write '%.200s': %s; choose another FILE",
 			path, strerror(-rc));
 	return rc;
 }
 
-static int open_output(
-	struct emu_output *output, const char *what, const struct emu_log *log)
+static int open_output(struct emu_output *output, const char *what,
+	const sigset_t *mask, const struct emu_log *log)
 {
 	emu_outlet_init(&output->outlet);
 	if (!output->wanted)
 		return 0;
 	if (output->path)
-		return open_file(&output->outlet, what, output->path, log);
+		return open_file(
+			&output->outlet, what, output->path, mask, log);
 	if (emu_outlet_share(&output->outlet, what, STDERR_FILENO) == 0)
 		return 0;
 	emu_logf(log, "cannot write the %s to standard error: it is closed",
@@ -45,17 +46,19 @@ static int open_output(
 	return -1;
 }
 
-int emu_tracing_open(struct emu_launch *launch, const struct emu_log *log)
+int emu_tracing_open(struct emu_launch *launch, const sigset_t *mask,
+	const struct emu_log *log)
 {
 	struct emu_outlet *messages = &launch->messages.outlet;
 
 	/* The one for the others' failures first. */
 	emu_outlet_init(messages);
 	emu_outlet_share(messages, "messages", STDERR_FILENO);
-	if (open_output(&launch->tracing.trace, "trace", log) < 0 ||
-		open_output(&launch->tracing.record, "sequence", log) < 0)
+	if (open_output(&launch->tracing.trace, "trace", mask, log) < 0 ||
+		open_output(&launch->tracing.record, "sequence", mask, log) < 0)
 		return -1;
-	return open_file(messages, "messages", launch->messages.path, log);
+	return open_file(
+		messages, "messages", launch->messages.path, mask, log);
 }
 
 static void add_sink(struct trace_sink **sinks, struct trace_sink *sink)

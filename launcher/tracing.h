@@ -8,9 +8,11 @@
 
 /*
  * In the launcher process: opens what is to be written, by traces and by
- * messages. Returns 0, or -1 after saying what cannot be opened.
+ * messages. `mask` is the signal mask while a FIFO is waited for. Returns 0,
+ * or -1 after saying what cannot be opened.
  */
-int emu_tracing_open(struct emu_launch *launch, const struct emu_log *log);
+int emu_tracing_open(struct emu_launch *launch, const sigset_t *mask,
+	const struct emu_log *log);
 
 /*
  * In the supervisor: the trace that was asked for, of all that `intercept`
