@@ -15,15 +15,15 @@
  * memory that the supervisor copies to (touch.c).
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <seccomp.h>
 #include <stddef.h>
 #include <stdlib.h>
-#include <sys/mman.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -111,24 +111,30 @@ static int set_up(scmp_filter_ctx filter)
 	return rc;
 }
 
-/* The program that libseccomp made, to be freed; NULL on failure. */
+/*
+ * The program that libseccomp made, to be freed; NULL with errno. It goes
+ * through a pipe, since files may be limited to no size at all (ulimit -f 0).
+ */
 static void *export(scmp_filter_ctx filter, size_t *size)
 {
 	void *code = NULL;
-	int fd = memfd_create("epemu-filter", MFD_CLOEXEC);
-	struct stat st;
+	int ends[2], there = 0, error;
 
-	if (fd < 0)
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
 		return NULL;
-	if (seccomp_export_bpf(filter, fd) == 0 && fstat(fd, &st) == 0)
-		code = malloc((size_t)st.st_size);
-	if (code && pread(fd, code, (size_t)st.st_size, 0) != st.st_size) {
+	errno = ENOMEM;
+	if (seccomp_export_bpf(filter, ends[1]) == 0 &&
+		ioctl(ends[0], FIONREAD, &there) == 0)
+		code = malloc((size_t)there);
+	if (code && read(ends[0], code, (size_t)there) != there) {
 		free(code);
 		code = NULL;
 	}
-	close(fd);
-	if (code)
-		*size = (size_t)st.st_size;
+	error = errno;
+	close(ends[0]);
+	close(ends[1]);
+	errno = error;
+	*size = (size_t)there;
 	return code;
 }
 
@@ -147,7 +153,7 @@ static int load(scmp_filter_ctx filter)
 	long listener;
 
 	if (!code)
-		return -ENOMEM;
+		return -errno;
 	program.len = (unsigned short)(size / sizeof(struct sock_filter));
 	program.filter = code;
 	if (!can_skip_no_new_privs())

@@ -16,6 +16,7 @@
 #include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -38,6 +39,7 @@ struct emu_control {
 	int fd; /* -1 once the launcher is gone */
 	struct emu_list queue;
 	int queue_length;
+	unsigned long lost; /* lines that the queue had no room for */
 	void (*replied)(void *ctx, enum emu_reply reply);
 	void (*gone)(void *ctx);
 	void *ctx;
@@ -115,6 +117,19 @@ static void lose_launcher(struct emu_control *control)
 	control->gone(control->ctx);
 }
 
+static void tell_lost(struct emu_control *control)
+{
+	char text[96];
+
+	if (!control->lost)
+		return;
+	snprintf(text, sizeof(text),
+		"%lu messages were lost while epemu was stopped",
+		control->lost);
+	control->lost = 0;
+	emu_control_send(control, EMU_MESSAGE_LINE, 0, text);
+}
+
 /* Sends from the queue what the socket takes. */
 static void flush(struct emu_control *control)
 {
@@ -126,6 +141,7 @@ static void flush(struct emu_control *control)
 		drop_first(control);
 	}
 	emu_loop_modify(control->loop, control->fd, EPOLLIN, &control->source);
+	tell_lost(control);
 }
 
 static void take_replies(struct emu_control *control)
@@ -182,8 +198,10 @@ static void enqueue(struct emu_control *control,
 	struct queued *queued;
 
 	if (message->kind == EMU_MESSAGE_LINE &&
-		control->queue_length >= MOST_QUEUED)
+		control->queue_length >= MOST_QUEUED) {
+		control->lost++;
 		return;
+	}
 	queued = malloc(sizeof(*queued));
 	if (!queued)
 		return;
@@ -213,13 +231,16 @@ void emu_control_send_raw(struct emu_control *control, const char *text)
 	char piece[EMU_MESSAGE_TEXT + 1];
 	size_t length;
 
-	if (control->queue_length >= MOST_QUEUED)
+	if (control->queue_length >= MOST_QUEUED) {
+		control->lost++;
 		return;
+	}
 	for (; *text; text += length) {
 		length = strnlen(text, EMU_MESSAGE_TEXT);
 		memcpy(piece, text, length);
 		piece[length] = '\0';
-		emu_control_send(control, EMU_MESSAGE_RAW, 0, piece);
+		emu_control_send(
+			control, EMU_MESSAGE_RAW, !text[length], piece);
 	}
 }
 

@@ -10,7 +10,8 @@
 
 enum emu_message_kind {
 	EMU_MESSAGE_LINE, /* text: print it */
-	EMU_MESSAGE_RAW, /* text: print it as it is */
+	EMU_MESSAGE_RAW, /* a piece of text: print it as it is; value: whether
+			    it is the last piece */
 	EMU_MESSAGE_CANARY, /* value: its pid, or 0 for none */
 	EMU_MESSAGE_STARTED, /* value: the program's pid; its pidfd comes as
 				the next message */

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "emu/intercept.h"
+#include "emu/outlet.h"
 #include "trace/filter.h"
 
 /* Exit statuses of epemu's own, the same as those of env(1). */
@@ -26,7 +27,7 @@ enum emu_stats {
 struct emu_output {
 	bool wanted;
 	const char *path; /* NULL: standard error */
-	int fd; /* once it is open */
+	struct emu_outlet outlet;
 };
 
 enum emu_format {
@@ -50,8 +51,7 @@ struct emu_launch {
 	enum emu_stats stats;
 	uint64_t interval_ns; /* between two snapshots; 0: none */
 	uint64_t stall_ns; /* that a stall is to last; 0: no warnings */
-	const char *log_path; /* NULL: messages go to standard error */
-	int log_fd; /* -1 without log_path */
+	struct emu_output messages;
 	char **argv; /* the program and its arguments */
 };
 

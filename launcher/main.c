@@ -19,7 +19,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include "launcher/fds.h"
@@ -33,7 +36,7 @@
 #include "launcher/tracing.h"
 
 /* Forks the supervisor. Returns 0, or -1 after saying why not. */
-static int start_supervisor(const struct emu_launch *launch,
+static int start_supervisor(struct emu_launch *launch,
 	const struct emu_inherited *inherited, const struct emu_log *log,
 	struct emu_mirror *mirror)
 {
@@ -63,33 +66,16 @@ static int start_supervisor(const struct emu_launch *launch,
 	return -1;
 }
 
-static int open_log(struct emu_launch *launch, const struct emu_log *log,
-	struct emu_mirror *mirror)
-{
-	int fd;
-
-	if (!launch->log_path)
-		return 0;
-	fd = emu_message_open(launch->log_path);
-	if (fd < 0) {
-		emu_logf(log, "cannot write '%.200s': %s; choose another FILE",
-			launch->log_path, strerror(-fd));
-		return -1;
-	}
-	launch->log_fd = mirror->message_fd = fd;
-	return 0;
-}
-
-int main(int argc, char **argv)
+static int start(int argc, char **argv)
 {
 	struct emu_canary canary;
+	struct emu_launch launch;
 	struct emu_mirror mirror = {
-		.message_fd = STDERR_FILENO,
+		.messages = &launch.messages.outlet,
 		.relay = {.program_pidfd = -1, .canary = &canary},
 	};
-	struct emu_log log = emu_message_log(&mirror.message_fd);
 	struct emu_inherited inherited;
-	struct emu_launch launch;
+	struct emu_log log;
 	int status = emu_offline_run(argc, argv);
 
 	if (status < 0)
@@ -98,12 +84,13 @@ int main(int argc, char **argv)
 		return status;
 	mirror.takes_usr1 =
 		launch.stats || launch.interval_ns || launch.stall_ns;
+	log = emu_message_log(mirror.messages);
 	emu_inherited_save(&inherited);
-	if (open_log(&launch, &log, &mirror) < 0 ||
-		emu_tracing_open(&launch.tracing, &log) < 0)
+	if (emu_tracing_open(&launch, &inherited.mask, &log) < 0)
 		return EMU_EXIT_FAILURE;
 	if (emu_needs_check(&log) < 0)
 		return EMU_EXIT_FAILURE;
+	emu_tree_note_others(&mirror.others);
 	emu_canary_open(&canary);
 	/* Orphans are adopted, so that they can be found if the supervisor
 	 * dies. */
@@ -112,4 +99,46 @@ int main(int argc, char **argv)
 		return EMU_EXIT_FAILURE;
 	}
 	emu_mirror_run(&mirror);
+}
+
+/* For the new stack, to which no arguments come. */
+static int count;
+static char **words;
+
+static void run(void)
+{
+	exit(start(count, words));
+}
+
+/*
+ * The limit of stack that the program is to have may be far less than epemu
+ * and its libraries need.
+ */
+static _Noreturn void run_with_stack(void)
+{
+	const size_t size = 1024 * 1024;
+	struct rlimit limit;
+	ucontext_t context;
+	char *stack;
+
+	if (getrlimit(RLIMIT_STACK, &limit) == 0 && limit.rlim_cur >= size)
+		run();
+	/* The first page is a guard. */
+	stack = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	if (stack == MAP_FAILED || mprotect(stack, 4096, PROT_NONE) < 0 ||
+		getcontext(&context) < 0)
+		run();
+	context.uc_stack.ss_sp = stack;
+	context.uc_stack.ss_size = size;
+	makecontext(&context, run, 0);
+	setcontext(&context);
+	_exit(EMU_EXIT_FAILURE);
+}
+
+int main(int argc, char **argv)
+{
+	count = argc;
+	words = argv;
+	run_with_stack();
 }

@@ -1,75 +1,83 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * epemu's own messages: one line, one write.
+ * epemu's own messages: one line, one record.
  *
  * Lines of the launcher and of the supervisor may go to the same file: it is
  * opened for appending, and each line is written whole, so they never mix.
- * A standard error that the program made non-blocking is waited for a little,
- * since a terminal or pipe is usually read; then the line is given up rather
- * than epemu be held by it.
+ * While a program runs nobody waits until a line is taken; see emu/outlet.c.
  */
 #define _GNU_SOURCE
 #include "launcher/message.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "launcher/fds.h"
-
 enum { PATIENCE_MS = 1000, LONGEST = 600 };
 
-void emu_message_write_raw(int fd, const char *bytes, size_t size)
-{
-	size_t done = 0;
+struct line {
+	char bytes[LONGEST + 16];
+	size_t size;
+};
 
-	while (fd >= 0 && done < size) {
-		ssize_t put = write(fd, bytes + done, size - done);
-
-		if (put >= 0) {
-			done += put;
-		} else if (errno == EAGAIN) {
-			struct pollfd wait = {.fd = fd, .events = POLLOUT};
-
-			if (poll(&wait, 1, PATIENCE_MS) <= 0)
-				return;
-		} else if (errno != EINTR) {
-			return;
-		}
-	}
-}
-
-void emu_message_write(int fd, const char *text)
+static void build(struct line *line, const char *text)
 {
 	static const char prefix[] = "epemu: ";
-	char line[sizeof(prefix) + LONGEST + 1];
-	size_t size = sizeof(prefix) - 1, length = strlen(text);
+	size_t length = strlen(text);
 
-	memcpy(line, prefix, size);
 	if (length > LONGEST)
 		length = LONGEST;
-	memcpy(line + size, text, length);
-	size += length;
-	line[size++] = '\n';
-	emu_message_write_raw(fd, line, size);
+	memcpy(line->bytes, prefix, sizeof(prefix) - 1);
+	line->size = sizeof(prefix) - 1;
+	memcpy(line->bytes + line->size, text, length);
+	line->size += length;
+	line->bytes[line->size++] = '\n';
 }
 
-int emu_message_open(const char *path)
+void emu_message_put(struct emu_outlet *outlet, const char *text)
 {
-	int flags = O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC;
-	int fd = open(path, flags | O_NOCTTY, 0666);
+	struct line line;
 
-	return fd < 0 ? -errno : emu_fds_raise(fd);
+	build(&line, text);
+	emu_outlet_put(outlet, line.bytes, line.size);
+}
+
+void emu_message_write(const struct emu_outlet *outlet, const char *text)
+{
+	struct pollfd room = {.fd = outlet->fd, .events = POLLOUT};
+	struct line line;
+
+	build(&line, text);
+	/* What was not taken at once is not taken in a signal handler. */
+	if (outlet->fd >= 0 && poll(&room, 1, PATIENCE_MS) > 0 &&
+		write(outlet->fd, line.bytes, line.size) < 0)
+		return;
+}
+
+void emu_message_finish(struct emu_outlet *outlet)
+{
+	char text[96];
+	struct line line;
+
+	emu_outlet_flush(outlet);
+	if (outlet->lost) {
+		snprintf(text, sizeof(text),
+			"%llu messages were lost: their reader was too slow",
+			(unsigned long long)outlet->lost);
+		build(&line, text);
+		emu_outlet_put_last(outlet, line.bytes, line.size);
+	}
+	emu_outlet_finish(outlet);
 }
 
 static void write_line(void *ctx, const char *text)
 {
-	emu_message_write(*(int *)ctx, text);
+	emu_message_write(ctx, text);
 }
 
-struct emu_log emu_message_log(int *fd)
+struct emu_log emu_message_log(const struct emu_outlet *outlet)
 {
-	return (struct emu_log){.line = write_line, .ctx = fd};
+	return (struct emu_log){
+		.line = write_line, .ctx = (void *)(uintptr_t)outlet};
 }

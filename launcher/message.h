@@ -3,26 +3,23 @@
 #ifndef EMU_MESSAGE_H
 #define EMU_MESSAGE_H
 
-#include <stddef.h>
-
 #include "emu/log.h"
+#include "emu/outlet.h"
+
+/* Writes "epemu: TEXT" and a newline as one record. */
+void emu_message_put(struct emu_outlet *outlet, const char *text);
 
 /*
- * Writes "epemu: TEXT" and a newline to `fd` with one write(2); nothing
- * happens for a negative `fd`. Safe in a signal handler.
+ * The same straight to the outlet's descriptor, waiting for room a second at
+ * most: before anything else is written, or when nothing else will be. Safe
+ * in a signal handler.
  */
-void emu_message_write(int fd, const char *text);
+void emu_message_write(const struct emu_outlet *outlet, const char *text);
 
-/* Writes all bytes as they are, as far as `fd` takes them. */
-void emu_message_write_raw(int fd, const char *bytes, size_t size);
+/* Says how many messages were dropped, and finishes the outlet. */
+void emu_message_finish(struct emu_outlet *outlet);
 
-/* Opens `path` for messages, emptied. Returns the fd or a negative errno. */
-int emu_message_open(const char *path);
-
-/*
- * The log of the launcher process: to `*fd`, which must outlive the log. A
- * copy of standard error, say.
- */
-struct emu_log emu_message_log(int *fd);
+/* A log that writes straight to `outlet`, which must outlive it. */
+struct emu_log emu_message_log(const struct emu_outlet *outlet);
 
 #endif

@@ -35,6 +35,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -51,23 +52,65 @@
 #include "launcher/message.h"
 #include "launcher/tree.h"
 
+enum { PATIENCE_MS = 1000 };
+
 /* For the crash handler, which gets no context. */
-static int crash_message_fd;
+static const struct emu_outlet *crash_messages;
 
 static void crash_line(const char *text)
 {
-	emu_message_write(crash_message_fd, text);
+	emu_message_write(crash_messages, text);
+}
+
+/* Takes all signals. Returns whether one of them asks to end. */
+static bool asked_to_end(const struct emu_mirror *mirror)
+{
+	struct signalfd_siginfo info;
+	bool asked = false;
+
+	while (read(mirror->signals, &info, sizeof(info)) > 0)
+		asked |= info.ssi_signo == SIGHUP || info.ssi_signo == SIGINT ||
+			 info.ssi_signo == SIGQUIT || info.ssi_signo == SIGTERM;
+	return asked;
+}
+
+/*
+ * Until the supervisor is gone, which may be writing out a trace. There is no
+ * program any more to pass signals on to, so they end that; not those of the
+ * first second, which may be what the program has ended by.
+ */
+static bool let_it_finish(const struct emu_mirror *mirror)
+{
+	struct pollfd ready[2] = {
+		{.fd = (int)syscall(
+			 SYS_pidfd_open, mirror->relay.supervisor, 0),
+			.events = POLLIN},
+		{.fd = mirror->signals, .events = POLLIN},
+	};
+	bool ended = false;
+
+	if (ready[0].fd < 0)
+		return false;
+	poll(ready, 1, PATIENCE_MS);
+	asked_to_end(mirror);
+	while (!ended && poll(ready, 2, -1) > 0 && !ready[0].revents)
+		ended = asked_to_end(mirror);
+	close(ready[0].fd);
+	if (ended)
+		kill(mirror->relay.supervisor, SIGKILL);
+	return ended;
 }
 
 static void wait_for_supervisor(const struct emu_mirror *mirror)
 {
+	bool ended = let_it_finish(mirror);
 	int status;
 
 	/* So that its time and the program's count as this process's. */
 	if (waitpid(mirror->relay.supervisor, &status, 0) ==
 			mirror->relay.supervisor &&
-		status != 0)
-		emu_message_write(mirror->message_fd,
+		status != 0 && !ended)
+		emu_message_put(mirror->messages,
 			"the supervisor failed while it ended; please report "
 			"this");
 }
@@ -81,6 +124,7 @@ static _Noreturn void end_like(struct emu_mirror *mirror, int status)
 	int signal;
 
 	emu_control_reply(mirror->control, EMU_REPLY_ENDS);
+	emu_message_finish(mirror->messages);
 	if (!WIFSIGNALED(status))
 		_exit(WEXITSTATUS(status));
 	signal = WTERMSIG(status);
@@ -99,20 +143,24 @@ static _Noreturn void end_like(struct emu_mirror *mirror, int status)
 /* Without the supervisor no process of the program can go on. */
 static _Noreturn void supervisor_gone(struct emu_mirror *mirror)
 {
-	char text[128];
+	char text[128] = "";
 	int status = 0;
 
 	waitpid(mirror->relay.supervisor, &status, 0);
-	emu_tree_kill(getpid());
+	emu_tree_kill(&mirror->others);
+	emu_tree_reap(&mirror->others);
 	if (WIFSIGNALED(status))
 		snprintf(text, sizeof(text),
 			"the supervisor was killed by signal %d: the program "
 			"was ended, its processes too",
 			WTERMSIG(status));
-	else
+	else if (WEXITSTATUS(status) != EMU_EXIT_FAILURE)
 		snprintf(text, sizeof(text),
 			"the supervisor gave up: the program was ended");
-	emu_message_write(mirror->message_fd, text);
+	/* Else it has said itself why. */
+	if (*text)
+		emu_message_put(mirror->messages, text);
+	emu_message_finish(mirror->messages);
 	_exit(EMU_EXIT_FAILURE);
 }
 
@@ -166,15 +214,31 @@ static void program_started(struct emu_mirror *mirror, pid_t program)
 		&mirror->relay.program_pidfd);
 }
 
+/* A report comes in pieces; it is one record. `last`: with this piece. */
+static void take_piece(struct emu_mirror *mirror, const char *piece, bool last)
+{
+	size_t size = strlen(piece);
+	char *raw = realloc(mirror->raw, mirror->raw_size + size);
+
+	if (raw) {
+		mirror->raw = raw;
+		memcpy(raw + mirror->raw_size, piece, size);
+		mirror->raw_size += size;
+	}
+	if (!last)
+		return;
+	emu_outlet_put(mirror->messages, mirror->raw, mirror->raw_size);
+	mirror->raw_size = 0;
+}
+
 static void act(struct emu_mirror *mirror, const struct emu_message *message)
 {
 	switch (message->kind) {
 	case EMU_MESSAGE_LINE:
-		emu_message_write(mirror->message_fd, message->text);
+		emu_message_put(mirror->messages, message->text);
 		break;
 	case EMU_MESSAGE_RAW:
-		emu_message_write_raw(mirror->message_fd, message->text,
-			strlen(message->text));
+		take_piece(mirror, message->text, message->value);
 		break;
 	case EMU_MESSAGE_CANARY:
 		emu_canary_started(mirror->relay.canary, message->value);
@@ -222,9 +286,12 @@ static void ask_for_snapshot(struct emu_relay *relay)
 static void detach(struct emu_mirror *mirror)
 {
 	int keep[] = {
-		mirror->control, mirror->message_fd, mirror->relay.canary->fd};
+		mirror->control,
+		mirror->messages->fd,
+		mirror->relay.canary->fd,
+	};
 
-	emu_fds_drop_stdio(mirror->message_fd != STDERR_FILENO);
+	emu_fds_drop_stdio(mirror->messages->fd != STDERR_FILENO);
 	emu_fds_close_others(keep, sizeof(keep) / sizeof(keep[0]));
 	emu_fds_leave_folder();
 }
@@ -236,26 +303,31 @@ _Noreturn void emu_mirror_run(struct emu_mirror *mirror)
 		.line = crash_line,
 		.foreign = emu_relay_postpone,
 	};
-	struct pollfd ready[2] = {
+	struct pollfd ready[3] = {
 		{.fd = mirror->control, .events = POLLIN},
 		{.fd = -1, .events = POLLIN},
+		{.events = POLLOUT},
 	};
 	sigset_t all;
-	int signals;
 
 	detach(mirror);
 	if (mirror->takes_usr1)
 		mirror->relay.snapshot = ask_for_snapshot;
-	crash_message_fd = mirror->message_fd;
+	crash_messages = mirror->messages;
 	emu_backtrace_install(&backtrace);
 	sigfillset(&all);
-	signals = signalfd(-1, &all, SFD_NONBLOCK | SFD_CLOEXEC);
+	mirror->signals = signalfd(-1, &all, SFD_NONBLOCK | SFD_CLOEXEC);
 	for (;;) {
 		/* Before the program is there, signals wait for it. */
 		if (mirror->relay.program_pidfd >= 0)
-			ready[1].fd = signals;
-		if (poll(ready, 2, -1) < 0)
+			ready[1].fd = mirror->signals;
+		ready[2].fd = emu_outlet_waits(mirror->messages)
+				      ? mirror->messages->fd
+				      : -1;
+		if (poll(ready, 3, -1) < 0)
 			continue;
+		if (ready[2].revents)
+			emu_outlet_flush(mirror->messages);
 		if (ready[1].revents)
 			emu_relay_take(&mirror->relay);
 		if (ready[0].revents)

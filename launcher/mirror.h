@@ -3,12 +3,18 @@
 #ifndef EMU_MIRROR_H
 #define EMU_MIRROR_H
 
+#include "emu/outlet.h"
 #include "launcher/relay.h"
+#include "launcher/tree.h"
 
 struct emu_mirror {
 	int control; /* the supervisor's messages */
-	int message_fd; /* where ours go; standard error or a file */
+	struct emu_outlet *messages; /* where ours go */
+	int signals; /* a signalfd of all of them */
+	char *raw; /* the pieces so far of what is printed as it is */
+	size_t raw_size;
 	bool takes_usr1; /* SIGUSR1 to this process asks for a snapshot */
+	struct emu_tree_others others; /* none of the program's */
 	struct emu_relay relay;
 };
 

@@ -22,7 +22,6 @@
 #include "emu/list.h"
 #include "launcher/dump.h"
 #include "launcher/fds.h"
-#include "launcher/message.h"
 #include "stats/json.h"
 #include "stats/stall.h"
 #include "stats/tally.h"
@@ -41,7 +40,7 @@ struct ticker {
 struct emu_monitor {
 	struct emu_loop *loop;
 	struct emu_intercept *intercept;
-	const struct emu_launch *launch;
+	struct emu_launch *launch;
 	const struct emu_log *log;
 	struct emu_control *control;
 	struct stats_tally *tally; /* NULL: nothing is counted */
@@ -81,9 +80,9 @@ static void report_json(struct emu_monitor *monitor, bool state)
 {
 	char *line = stats_json(monitor->tally, monitor->intercept, state);
 
-	if (line && monitor->launch->log_fd >= 0)
-		emu_message_write_raw(
-			monitor->launch->log_fd, line, strlen(line));
+	if (line && monitor->launch->messages.path)
+		emu_outlet_put(
+			&monitor->launch->messages.outlet, line, strlen(line));
 	else if (line && monitor->control)
 		emu_control_send_raw(monitor->control, line);
 	free(line);
@@ -262,7 +261,7 @@ static void start_what_was_asked_for(struct emu_monitor *monitor, pid_t program)
 }
 
 struct emu_monitor *emu_monitor_create(struct emu_loop *loop,
-	struct emu_intercept *intercept, const struct emu_launch *launch,
+	struct emu_intercept *intercept, struct emu_launch *launch,
 	const struct emu_log *log, struct emu_control *control, pid_t program)
 {
 	struct emu_monitor *monitor = calloc(1, sizeof(*monitor));

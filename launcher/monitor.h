@@ -19,7 +19,7 @@ struct emu_monitor;
  * which has not run yet.
  */
 struct emu_monitor *emu_monitor_create(struct emu_loop *loop,
-	struct emu_intercept *intercept, const struct emu_launch *launch,
+	struct emu_intercept *intercept, struct emu_launch *launch,
 	const struct emu_log *log, struct emu_control *control, pid_t program);
 
 /* Somebody asked for a snapshot. NULL is ignored. */

@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
@@ -92,10 +93,19 @@ static int check_pidfd_getfd(const struct emu_log *log)
 
 static int check_proc(const struct emu_log *log)
 {
-	if (access("/proc/self/fdinfo", X_OK) == 0)
+	char self[32] = "";
+
+	if (access("/proc/self/fdinfo", X_OK) < 0) {
+		emu_logf(log, "/proc is not there: mount it (mount -t proc "
+			      "proc /proc)");
+		return -1;
+	}
+	/* Its numbers of processes would be those of others. */
+	if (readlink("/proc/self", self, sizeof(self) - 1) > 0 &&
+		atoi(self) == (int)getpid())
 		return 0;
-	emu_logf(
-		log, "/proc is not there: mount it (mount -t proc proc /proc)");
+	emu_logf(log, "/proc is that of another pid name space: mount it "
+		      "(mount -t proc proc /proc)");
 	return -1;
 }
 
@@ -155,6 +165,13 @@ int emu_needs_check_listener(
 		close(fetched);
 		return 0;
 	}
+	if (errno == EMFILE || errno == ENFILE) {
+		emu_logf(log,
+			"the supervisor is out of descriptors: raise the hard "
+			"limit of open files (ulimit -Hn) before starting "
+			"epemu");
+		return -1;
+	}
 	emu_logf(log,
 		"the program's descriptors cannot be reached (pidfd_getfd: "
 		"%s): the right to ptrace it is needed; in a container add "
@@ -178,6 +195,13 @@ void emu_needs_explain_filter(
 		emu_logf(log,
 			"%s: %s; a container or service manager forbids it: "
 			"allow seccomp and prctl(PR_SET_NO_NEW_PRIVS)",
+			step, strerror(-error));
+		break;
+	case EMFILE:
+	case ENFILE:
+	case ENOMEM:
+		emu_logf(log,
+			"%s: %s; check the limits of open files and memory",
 			step, strerror(-error));
 		break;
 	default:

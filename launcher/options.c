@@ -236,7 +236,7 @@ static int parse_one(struct emu_launch *launch, int option, char **argv)
 {
 	switch (option) {
 	case 'o':
-		launch->log_path = optarg;
+		launch->messages.path = optarg;
 		return -1;
 	case 'v':
 		launch->verbose = true;
@@ -275,7 +275,7 @@ int emu_options_parse(struct emu_launch *launch, int argc, char **argv)
 {
 	int option;
 
-	*launch = (struct emu_launch){.log_fd = -1};
+	*launch = (struct emu_launch){.messages.wanted = true};
 	opterr = 0;
 	while ((option = getopt_long(
 			argc, argv, "+:o:vhV", long_options, NULL)) != -1) {

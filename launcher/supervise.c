@@ -49,7 +49,7 @@
 #include "launcher/watchdog.h"
 
 struct supervisor {
-	const struct emu_launch *launch;
+	struct emu_launch *launch;
 	struct emu_log log;
 	struct emu_loop *loop;
 	struct emu_control *control;
@@ -75,14 +75,15 @@ struct supervisor {
 };
 
 /* For the crash handler, which gets no context. */
-static int crash_log_fd = -1, crash_control_fd = -1;
+static const struct emu_outlet *crash_log; /* NULL: there is no file */
+static int crash_control_fd = -1;
 
 static void log_line(void *ctx, const char *text)
 {
 	struct supervisor *supervisor = ctx;
 
-	if (supervisor->launch->log_fd >= 0)
-		emu_message_write(supervisor->launch->log_fd, text);
+	if (supervisor->launch->messages.path)
+		emu_message_put(&supervisor->launch->messages.outlet, text);
 	else if (supervisor->control)
 		emu_control_send(
 			supervisor->control, EMU_MESSAGE_LINE, 0, text);
@@ -90,8 +91,8 @@ static void log_line(void *ctx, const char *text)
 
 static void crash_line(const char *text)
 {
-	if (crash_log_fd >= 0)
-		emu_message_write(crash_log_fd, text);
+	if (crash_log)
+		emu_message_write(crash_log, text);
 	else
 		emu_control_send_now(crash_control_fd, text);
 }
@@ -127,7 +128,7 @@ static void launcher_gone(void *ctx)
 	emu_logf(&supervisor->log,
 		"the epemu process was killed: ending the program");
 	/* The tree first: whoever loses its parent is no longer below us. */
-	emu_tree_kill(getpid());
+	emu_tree_kill(NULL);
 	if (supervisor->intercept)
 		emu_intercept_kill_all(supervisor->intercept);
 }
@@ -184,8 +185,8 @@ static void start_intercept(struct supervisor *supervisor, int listener)
 		give_up(supervisor);
 		return;
 	}
-	supervisor->trace = emu_tracing_start(
-		&supervisor->launch->tracing, supervisor->intercept, log);
+	supervisor->trace = emu_tracing_start(&supervisor->launch->tracing,
+		supervisor->loop, supervisor->intercept, log);
 	supervisor->monitor = emu_monitor_create(supervisor->loop,
 		supervisor->intercept, supervisor->launch, log,
 		supervisor->control, supervisor->program);
@@ -220,7 +221,8 @@ static void tell_end(struct supervisor *supervisor, int status)
 		status = W_EXITCODE(EMU_EXIT_FAILURE, 0);
 	if (none_left(supervisor)) {
 		kind = EMU_MESSAGE_ENDED_ALL;
-		emu_tracing_finish(supervisor->trace, supervisor->loop);
+		emu_tracing_finish(&supervisor->launch->tracing,
+			supervisor->trace, supervisor->loop);
 	}
 	emu_control_send(supervisor->control, kind, status, "");
 	emu_stops_ended(&supervisor->stops);
@@ -322,7 +324,8 @@ static void set_up_signals(struct supervisor *supervisor)
 		.who = "the supervisor", .line = crash_line};
 	sigset_t set;
 
-	crash_log_fd = supervisor->launch->log_fd;
+	if (supervisor->launch->messages.path)
+		crash_log = &supervisor->launch->messages.outlet;
 	crash_control_fd = supervisor->control_fd;
 	emu_backtrace_install(&backtrace);
 	sigemptyset(&set);
@@ -334,12 +337,13 @@ static void set_up_signals(struct supervisor *supervisor)
 /* Leaves all that was inherited; the program's process is forked already. */
 static void detach(struct supervisor *supervisor)
 {
+	const struct emu_launch *launch = supervisor->launch;
 	int keep[] = {
 		supervisor->control_fd,
 		supervisor->channel,
-		supervisor->launch->log_fd,
-		supervisor->launch->tracing.trace.fd,
-		supervisor->launch->tracing.record.fd,
+		launch->messages.outlet.fd,
+		launch->tracing.trace.outlet.fd,
+		launch->tracing.record.outlet.fd,
 		supervisor->stops.launcher_pidfd,
 		supervisor->program_pidfd,
 	};
@@ -394,6 +398,8 @@ static int set_up_loop(struct supervisor *supervisor)
 	supervisor->loop = emu_loop_create();
 	if (!supervisor->loop)
 		return -errno;
+	emu_outlet_attach(
+		&supervisor->launch->messages.outlet, supervisor->loop, NULL);
 	supervisor->control =
 		emu_control_create(supervisor->loop, supervisor->control_fd,
 			launcher_replied, launcher_gone, supervisor);
@@ -446,7 +452,7 @@ static _Noreturn void fail_early(int control, const char *what, int error)
 	_exit(EMU_EXIT_FAILURE);
 }
 
-_Noreturn void emu_supervise_run(const struct emu_launch *launch,
+_Noreturn void emu_supervise_run(struct emu_launch *launch,
 	const struct emu_inherited *inherited, struct emu_canary *canary,
 	int control, pid_t launcher)
 {
@@ -467,6 +473,8 @@ _Noreturn void emu_supervise_run(const struct emu_launch *launch,
 			supervisor.program);
 	supervisor.stops.launcher_pidfd =
 		emu_fds_raise(syscall(SYS_pidfd_open, launcher, 0));
+	if (!launch->messages.path)
+		emu_outlet_close(&launch->messages.outlet);
 	detach(&supervisor);
 	error = set_up_loop(&supervisor);
 	if (error < 0)
@@ -479,8 +487,12 @@ _Noreturn void emu_supervise_run(const struct emu_launch *launch,
 	emu_intercept_destroy(supervisor.intercept);
 	emu_monitor_destroy(supervisor.monitor);
 	trace_destroy(supervisor.trace);
+	emu_tracing_close(&launch->tracing);
+	if (launch->messages.path)
+		emu_message_finish(&launch->messages.outlet);
 	emu_stops_finish(&supervisor.stops);
 	emu_control_destroy(supervisor.control);
 	emu_loop_destroy(supervisor.loop);
+	emu_tree_reap(NULL);
 	exit(0);
 }

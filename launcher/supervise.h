@@ -12,7 +12,7 @@
  * canary and the program's process, tells over `control` what becomes of it,
  * serves its calls and those of its descendants until the last one is gone.
  */
-_Noreturn void emu_supervise_run(const struct emu_launch *launch,
+_Noreturn void emu_supervise_run(struct emu_launch *launch,
 	const struct emu_inherited *inherited, struct emu_canary *canary,
 	int control, pid_t launcher);
 

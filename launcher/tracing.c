@@ -6,55 +6,59 @@
  */
 #include "launcher/tracing.h"
 
-#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "launcher/fds.h"
-#include "launcher/message.h"
 #include "launcher/stacks.h"
 #include "trace/json.h"
 #include "trace/perfetto.h"
 #include "trace/record.h"
 #include "trace/text.h"
 
-static int open_file(struct emu_output *output, const struct emu_log *log)
+/* `path` NULL: it stays standard error. */
+static int open_file(struct emu_outlet *outlet, const char *what,
+	const char *path, const sigset_t *mask, const struct emu_log *log)
 {
-	int fd;
+	int rc;
 
-	output->fd = -1;
+	if (!path)
+		return 0;
+	rc = emu_outlet_open(outlet, what, path, mask);
+	if (rc < 0)
+		emu_logf(log, "cannot write '%.200s': %s; choose another FILE",
+			path, strerror(-rc));
+	return rc;
+}
+
+static int open_output(struct emu_output *output, const char *what,
+	const sigset_t *mask, const struct emu_log *log)
+{
+	emu_outlet_init(&output->outlet);
 	if (!output->wanted)
 		return 0;
 	if (output->path)
-		fd = emu_message_open(output->path);
-	else
-		fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-	if (fd < 0) {
-		emu_logf(log, "cannot write '%.200s': %s; choose another FILE",
-			output->path ? output->path : "standard error",
-			fd == -1 ? "it is closed" : strerror(-fd));
-		return -1;
-	}
-	output->fd = fd;
-	return 0;
+		return open_file(
+			&output->outlet, what, output->path, mask, log);
+	if (emu_outlet_share(&output->outlet, what, STDERR_FILENO) == 0)
+		return 0;
+	emu_logf(log, "cannot write the %s to standard error: it is closed",
+		what);
+	return -1;
 }
 
-int emu_tracing_open(struct emu_tracing *tracing, const struct emu_log *log)
+int emu_tracing_open(struct emu_launch *launch, const sigset_t *mask,
+	const struct emu_log *log)
 {
-	if (open_file(&tracing->trace, log) < 0)
-		return -1;
-	return open_file(&tracing->record, log);
-}
+	struct emu_outlet *messages = &launch->messages.outlet;
 
-static struct trace_out out_of(const struct emu_output *output,
-	const char *what, const struct emu_log *log)
-{
-	return (struct trace_out){
-		.fd = output->fd,
-		.what = what,
-		.path = output->path ? output->path : "standard error",
-		.log = log,
-	};
+	/* The one for the others' failures first. */
+	emu_outlet_init(messages);
+	emu_outlet_share(messages, "messages", STDERR_FILENO);
+	if (open_output(&launch->tracing.trace, "trace", mask, log) < 0 ||
+		open_output(&launch->tracing.record, "sequence", mask, log) < 0)
+		return -1;
+	return open_file(
+		messages, "messages", launch->messages.path, mask, log);
 }
 
 static void add_sink(struct trace_sink **sinks, struct trace_sink *sink)
@@ -65,45 +69,56 @@ static void add_sink(struct trace_sink **sinks, struct trace_sink *sink)
 	*sinks = sink;
 }
 
-static struct trace_sink *sinks_of(
-	const struct emu_tracing *tracing, const struct emu_log *log)
+static struct trace_sink *sinks_of(struct emu_tracing *tracing)
 {
-	struct trace_out out = out_of(&tracing->trace, "trace", log);
+	struct emu_outlet *out = &tracing->trace.outlet;
 	uint64_t now_ns = emu_loop_now_ns();
 	struct trace_sink *sinks = NULL;
 
 	if (tracing->trace.wanted && tracing->format == EMU_FORMAT_JSON)
-		add_sink(&sinks, trace_json_create(&out, now_ns));
+		add_sink(&sinks, trace_json_create(out, now_ns));
 	else if (tracing->trace.wanted &&
 		 tracing->format == EMU_FORMAT_PERFETTO)
-		add_sink(&sinks, trace_perfetto_create(&out, now_ns));
+		add_sink(&sinks, trace_perfetto_create(out, now_ns));
 	else if (tracing->trace.wanted)
-		add_sink(&sinks, trace_text_create(&out, now_ns));
-	out = out_of(&tracing->record, "sequence", log);
+		add_sink(&sinks, trace_text_create(out, now_ns));
 	if (tracing->record.wanted)
-		add_sink(&sinks, trace_record_create(&out));
+		add_sink(&sinks, trace_record_create(&tracing->record.outlet));
 	return sinks;
 }
 
-struct trace *emu_tracing_start(const struct emu_tracing *tracing,
-	struct emu_intercept *intercept, const struct emu_log *log)
+struct trace *emu_tracing_start(struct emu_tracing *tracing,
+	struct emu_loop *loop, struct emu_intercept *intercept,
+	const struct emu_log *log)
 {
-	struct trace_sink *sinks = sinks_of(tracing, log);
-	const struct trace_stacks *stacks =
-		sinks && tracing->stacks ? emu_stacks_create(log) : NULL;
-	struct trace *trace =
-		sinks ? trace_create(sinks, &tracing->filter, stacks) : NULL;
+	struct trace_sink *sinks;
+	const struct trace_stacks *stacks = NULL;
+	struct trace *trace;
 
+	emu_outlet_attach(&tracing->trace.outlet, loop, log);
+	emu_outlet_attach(&tracing->record.outlet, loop, log);
+	sinks = sinks_of(tracing);
+	if (sinks && tracing->stacks)
+		stacks = emu_stacks_create(log);
+	trace = sinks ? trace_create(sinks, &tracing->filter, stacks) : NULL;
 	if (trace)
 		emu_observer_add(intercept, trace_observer(trace));
 	return trace;
 }
 
-void emu_tracing_finish(struct trace *trace, struct emu_loop *loop)
+void emu_tracing_finish(
+	struct emu_tracing *tracing, struct trace *trace, struct emu_loop *loop)
 {
 	if (!trace)
 		return;
 	/* Threads that have ended are told of. */
 	emu_loop_drain(loop);
 	trace_finish(trace);
+	emu_tracing_close(tracing);
+}
+
+void emu_tracing_close(struct emu_tracing *tracing)
+{
+	emu_outlet_finish(&tracing->trace.outlet);
+	emu_outlet_finish(&tracing->record.outlet);
 }

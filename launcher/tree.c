@@ -17,45 +17,81 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-struct process {
+#define LOOK_AGAIN_NS 10000000
+
+enum { PATIENCE_S = 2 };
+
+struct emu_tree_process {
 	pid_t pid, parent;
+	unsigned long long start; /* together with pid it is unique */
 	char state;
 	bool member;
 };
 
 /* What was stopped, and the processes of the last pass. */
 struct tree {
-	struct process *processes;
+	struct emu_tree_process *processes;
 	size_t count, space;
 	pid_t *stopped;
 	size_t stopped_count, stopped_space;
 };
 
-char emu_tree_state(pid_t pid, pid_t *parent)
+/* Fills in what /proc says of process->pid. Returns whether it is there. */
+static bool look_at(struct emu_tree_process *process)
 {
-	char path[32], stat[256], state;
+	char path[32], stat[512];
 	const char *after_name;
 	ssize_t size;
-	int fd, ppid;
+	int fd;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)process->pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return '\0';
+		return false;
 	size = read(fd, stat, sizeof(stat) - 1);
 	close(fd);
 	if (size <= 0)
-		return '\0';
+		return false;
 	stat[size] = '\0';
 	/* The name stands in parentheses and may hold any of them itself. */
 	after_name = strrchr(stat, ')');
-	if (!after_name || sscanf(after_name, ") %c %d", &state, &ppid) != 2)
+	return after_name &&
+	       sscanf(after_name,
+		       ") %c %d %*d %*d %*d %*d %*u %*u %*u %*u "
+		       "%*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+		       &process->state, &process->parent, &process->start) == 3;
+}
+
+char emu_tree_state(pid_t pid, pid_t *parent)
+{
+	struct emu_tree_process process = {.pid = pid};
+
+	if (!look_at(&process))
 		return '\0';
 	if (parent)
-		*parent = ppid;
-	return state;
+		*parent = process.parent;
+	return process.state;
+}
+
+/* How many seccomp filters it is under; 0 if it is gone. */
+static int filters_of(pid_t pid)
+{
+	char path[32], line[128];
+	int count = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "Seccomp_filters: %d", &count) == 1)
+			break;
+	if (file)
+		fclose(file);
+	return count;
 }
 
 bool emu_tree_stopped(pid_t pid)
@@ -99,12 +135,9 @@ static void read_processes(struct tree *tree)
 
 	tree->count = 0;
 	while (proc && (entry = readdir(proc)) != NULL) {
-		struct process process = {.pid = atoi(entry->d_name)};
+		struct emu_tree_process process = {.pid = atoi(entry->d_name)};
 
-		if (process.pid <= 0)
-			continue;
-		process.state = emu_tree_state(process.pid, &process.parent);
-		if (!process.state)
+		if (process.pid <= 0 || !look_at(&process))
 			continue;
 		if (!grow((void **)&tree->processes, &tree->space, tree->count,
 			    sizeof(process)))
@@ -125,22 +158,52 @@ static bool is_member(const struct tree *tree, pid_t pid)
 	return false;
 }
 
-/* A child may stand before its parent, so walk until nothing changes. */
-static void mark_members(struct tree *tree, pid_t root)
+static bool is_other(const struct emu_tree_others *others,
+	const struct emu_tree_process *process)
 {
+	size_t i;
+
+	for (i = 0; others && i < others->count; i++)
+		if (others->processes[i].pid == process->pid &&
+			others->processes[i].start == process->start)
+			return true;
+	return false;
+}
+
+/*
+ * Whether it is none of the program's. A child that one of the others got
+ * later and that has lost it is a child of ours; the filter tells.
+ */
+static bool is_spared(const struct emu_tree_others *others, int own_filters,
+	const struct emu_tree_process *process)
+{
+	if (!others)
+		return false;
+	return is_other(others, process) ||
+	       (process->state != 'Z' &&
+		       filters_of(process->pid) <= own_filters);
+}
+
+/* A child may stand before its parent, so walk until nothing changes. */
+static void mark_members(
+	struct tree *tree, const struct emu_tree_others *others)
+{
+	int own_filters = others ? filters_of(getpid()) : 0;
 	bool changed = true;
 	size_t i;
 
 	while (changed) {
 		changed = false;
 		for (i = 0; i < tree->count; i++) {
-			struct process *process = &tree->processes[i];
+			struct emu_tree_process *process = &tree->processes[i];
 
-			if (process->member)
+			if (process->member ||
+				(process->parent != getpid() &&
+					!is_member(tree, process->parent)) ||
+				is_spared(others, own_filters, process))
 				continue;
-			process->member = process->parent == root ||
-					  is_member(tree, process->parent);
-			changed |= process->member;
+			process->member = true;
+			changed = true;
 		}
 	}
 }
@@ -162,7 +225,7 @@ static bool stop_new_members(struct tree *tree)
 	size_t i;
 
 	for (i = 0; i < tree->count; i++) {
-		const struct process *process = &tree->processes[i];
+		const struct emu_tree_process *process = &tree->processes[i];
 
 		if (!process->member || strchr("ZX", process->state) ||
 			was_stopped(tree, process->pid))
@@ -177,7 +240,24 @@ static bool stop_new_members(struct tree *tree)
 	return any;
 }
 
-int emu_tree_kill(pid_t root)
+void emu_tree_note_others(struct emu_tree_others *others)
+{
+	struct tree tree = {0};
+	siginfo_t info;
+	size_t i;
+
+	*others = (struct emu_tree_others){0};
+	if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) < 0)
+		return;
+	read_processes(&tree);
+	mark_members(&tree, NULL);
+	others->processes = tree.processes;
+	for (i = 0; i < tree.count; i++)
+		if (tree.processes[i].member)
+			others->processes[others->count++] = tree.processes[i];
+}
+
+int emu_tree_kill(const struct emu_tree_others *others)
 {
 	struct tree tree = {0};
 	int killed = 0;
@@ -185,11 +265,48 @@ int emu_tree_kill(pid_t root)
 
 	do {
 		read_processes(&tree);
-		mark_members(&tree, root);
+		mark_members(&tree, others);
 	} while (stop_new_members(&tree));
 	for (i = 0; i < tree.stopped_count; i++)
 		killed += kill(tree.stopped[i], SIGKILL) == 0;
 	free(tree.processes);
 	free(tree.stopped);
 	return killed;
+}
+
+/* Whether the caller has a child that is none of the others. */
+static bool has_child(const struct emu_tree_others *others)
+{
+	struct tree tree = {0};
+	bool found = false;
+	size_t i;
+
+	read_processes(&tree);
+	for (i = 0; i < tree.count && !found; i++)
+		found = tree.processes[i].parent == getpid() &&
+			!is_other(others, &tree.processes[i]);
+	free(tree.processes);
+	return found;
+}
+
+void emu_tree_reap(const struct emu_tree_others *others)
+{
+	static const struct timespec pause = {.tv_nsec = LOOK_AGAIN_NS};
+	struct timespec now, end;
+	sigset_t child;
+	pid_t pid;
+
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_sec += PATIENCE_S;
+	do {
+		do
+			pid = waitpid(-1, NULL, WNOHANG | __WALL);
+		while (pid > 0);
+		if (pid < 0 || (others && others->count && !has_child(others)))
+			return;
+		sigtimedwait(&child, NULL, &pause);
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	} while (now.tv_sec <= end.tv_sec);
 }

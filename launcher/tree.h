@@ -4,6 +4,7 @@
 #define EMU_TREE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 /*
@@ -16,9 +17,30 @@ char emu_tree_state(pid_t pid, pid_t *parent);
 bool emu_tree_stopped(pid_t pid);
 
 /*
- * Kills all descendants of `root`, but not `root` itself. The caller must
- * not reap any child while this runs. Returns how many were killed.
+ * Descendants that a process had before it became epemu (a shell's background
+ * jobs, say), and that are none of the program's.
  */
-int emu_tree_kill(pid_t root);
+struct emu_tree_others {
+	struct emu_tree_process *processes;
+	size_t count;
+};
+
+/* Notes all that the caller has. Cheap if there are none. */
+void emu_tree_note_others(struct emu_tree_others *others);
+
+/*
+ * Kills all descendants of the caller; with `others` not those, and none that
+ * is not under one seccomp filter more than the caller, as the program is. The
+ * caller must not reap any child while this runs. Returns how many were killed.
+ */
+int emu_tree_kill(const struct emu_tree_others *others);
+
+/*
+ * Reaps all children until there is none, but for the `others`; waits for
+ * those that are still ending, two seconds at most. All signals must be
+ * blocked. Who leaves zombies leaves them to process 1, which in a container
+ * may reap nothing.
+ */
+void emu_tree_reap(const struct emu_tree_others *others);
 
 #endif

@@ -218,14 +218,27 @@ static bool has_before(
 	return false;
 }
 
+/* What was not recorded may differ, so the two cannot be called the same. */
+static int compare_lost(const struct trace_sequence *sequence)
+{
+	if (!sequence->lost)
+		return 0;
+	printf("'%s' lacks %llu calls, which its recording lost\n",
+		sequence->path, sequence->lost);
+	return 1;
+}
+
 int trace_compare(const struct trace_sequence *a,
 	const struct trace_sequence *b, bool any_thread)
 {
 	const struct trace_sequence *both[] = {a, b};
-	int total = 0;
+	int total = compare_lost(a) + compare_lost(b);
 
-	if (any_thread)
-		return compare_thread(a, b, NULL);
+	if (any_thread) {
+		int found = compare_thread(a, b, NULL);
+
+		return found < 0 ? found : total + found;
+	}
 	for (int side = 0; side < 2; side++) {
 		for (size_t i = 0; i < both[side]->count; i++) {
 			const char *thread = both[side]->steps[i].thread;

@@ -16,7 +16,7 @@
 
 struct json_sink {
 	struct trace_sink sink;
-	struct trace_out out;
+	struct emu_outlet *out;
 	uint64_t start_ns;
 	uint64_t calls;
 };
@@ -261,7 +261,8 @@ static void put_stack(struct json_object *line, const struct trace_stack *stack)
 	put(line, "stack_cut", json_object_new_boolean(stack->cut));
 }
 
-static void write_line(struct json_sink *sink, struct json_object *line)
+static void write_line(
+	struct json_sink *sink, struct json_object *line, bool last)
 {
 	static const char end[] = "\n";
 	size_t length = 0;
@@ -273,7 +274,10 @@ static void write_line(struct json_sink *sink, struct json_object *line)
 	if (whole) {
 		memcpy(whole, text, length);
 		memcpy(whole + length, end, sizeof(end));
-		trace_out_write(&sink->out, whole, length + 1);
+		if (last)
+			emu_outlet_put_last(sink->out, whole, length + 1);
+		else
+			emu_outlet_put(sink->out, whole, length + 1);
 	}
 	free(whole);
 	json_object_put(line);
@@ -303,7 +307,7 @@ static void write_call(void *ctx, const struct trace_call *call)
 	if (call->stack)
 		put_stack(line, call->stack);
 	sink->calls++;
-	write_line(sink, line);
+	write_line(sink, line, false);
 }
 
 static void finish(void *ctx)
@@ -313,12 +317,12 @@ static void finish(void *ctx)
 
 	put_text(line, "type", "end");
 	put_unsigned(line, "calls", sink->calls);
-	write_line(sink, line);
+	put_unsigned(line, "lost", sink->out->lost);
+	write_line(sink, line, true);
 	free(sink);
 }
 
-struct trace_sink *trace_json_create(
-	const struct trace_out *out, uint64_t start_ns)
+struct trace_sink *trace_json_create(struct emu_outlet *out, uint64_t start_ns)
 {
 	struct json_sink *sink = calloc(1, sizeof(*sink));
 	struct json_object *line;
@@ -330,12 +334,12 @@ struct trace_sink *trace_json_create(
 		.call = write_call,
 		.finish = finish,
 	};
-	sink->out = *out;
+	sink->out = out;
 	sink->start_ns = start_ns;
 	line = json_object_new_object();
 	put_text(line, "type", "start");
 	put_text(line, "schema", "epemu-trace");
 	put_number(line, "version", TRACE_JSON_VERSION);
-	write_line(sink, line);
+	write_line(sink, line, false);
 	return &sink->sink;
 }

@@ -3,14 +3,13 @@
 #ifndef TRACE_JSON_H
 #define TRACE_JSON_H
 
-#include "trace/out.h"
+#include "emu/outlet.h"
 #include "trace/trace.h"
 
 /* Raised when a reader of the old form would not understand the new one. */
 #define TRACE_JSON_VERSION 1
 
 /* NULL when there is no memory. The sink ends with the trace. */
-struct trace_sink *trace_json_create(
-	const struct trace_out *out, uint64_t start_ns);
+struct trace_sink *trace_json_create(struct emu_outlet *out, uint64_t start_ns);
 
 #endif

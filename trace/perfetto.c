@@ -21,7 +21,7 @@
 
 struct perfetto_sink {
 	struct trace_sink sink;
-	struct trace_out out;
+	struct emu_outlet *out;
 	uint64_t start_ns;
 	uint64_t flows;
 	bool begun; /* an event was written */
@@ -60,25 +60,28 @@ static void put_time(struct json_object *to, const char *key, uint64_t ns)
 	put(to, key, json_object_new_double_s((double)ns / 1000, text));
 }
 
-static void write_event(struct perfetto_sink *sink, struct json_object *event)
+/* Returns whether it will be in the trace. */
+static bool write_event(struct perfetto_sink *sink, struct json_object *event)
 {
 	const char *before = sink->begun ? ",\n" : "[\n";
 	const char *text = json_object_to_json_string_ext(
 		event, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
 	size_t size = strlen(text);
 	char *whole = malloc(size + 2);
+	bool taken = false;
 
 	if (whole) {
 		memcpy(whole, before, 2);
 		memcpy(whole + 2, text, size);
-		trace_out_write(&sink->out, whole, size + 2);
+		taken = emu_outlet_put(sink->out, whole, size + 2);
 	}
-	sink->begun = true;
+	sink->begun |= taken;
 	free(whole);
 	json_object_put(event);
+	return taken;
 }
 
-static void write_name(struct perfetto_sink *sink, const char *what, pid_t pid,
+static bool write_name(struct perfetto_sink *sink, const char *what, pid_t pid,
 	pid_t tid, const char *name)
 {
 	struct json_object *event = event_new("M", what, pid, tid);
@@ -86,7 +89,7 @@ static void write_name(struct perfetto_sink *sink, const char *what, pid_t pid,
 
 	put_text(args, "name", name);
 	put(event, "args", args);
-	write_event(sink, event);
+	return write_event(sink, event);
 }
 
 /* Names the tracks of a thread that is new, or is called another now. */
@@ -98,12 +101,12 @@ static void name_track(
 	if (known && strcmp(known, name) == 0)
 		return;
 	free(emu_table_take(&sink->threads, (uint64_t)tid));
+	if ((pid == tid && !write_name(sink, "process_name", pid, tid, name)) ||
+		!write_name(sink, "thread_name", pid, tid, name))
+		return;
 	known = strdup(name);
 	if (!known || emu_table_set(&sink->threads, (uint64_t)tid, known) < 0)
 		free(known);
-	if (pid == tid)
-		write_name(sink, "process_name", pid, tid, name);
-	write_name(sink, "thread_name", pid, tid, name);
 }
 
 static void write_flow(
@@ -196,17 +199,31 @@ static void write_value(void *ctx, const struct trace_value *value)
 	write_event(sink, event);
 }
 
+/* Viewers ignore names that they do not know. */
+static void write_lost(struct perfetto_sink *sink)
+{
+	char text[128];
+	int size = snprintf(text, sizeof(text),
+		",\n{\"ph\":\"M\",\"name\":\"epemu_lost\",\"pid\":0,\"tid\":0,"
+		"\"args\":{\"events\":%llu}}",
+		(unsigned long long)sink->out->lost);
+
+	emu_outlet_put_last(sink->out, text, (size_t)size);
+}
+
 static void finish(void *ctx)
 {
 	struct perfetto_sink *sink = ctx;
 
-	trace_out_write(&sink->out, "\n]\n", 3);
+	if (sink->out->lost)
+		write_lost(sink);
+	emu_outlet_put_last(sink->out, "\n]\n", 3);
 	emu_table_free(&sink->threads);
 	free(sink);
 }
 
 struct trace_sink *trace_perfetto_create(
-	const struct trace_out *out, uint64_t start_ns)
+	struct emu_outlet *out, uint64_t start_ns)
 {
 	struct perfetto_sink *sink = calloc(1, sizeof(*sink));
 
@@ -218,7 +235,7 @@ struct trace_sink *trace_perfetto_create(
 		.value = write_value,
 		.finish = finish,
 	};
-	sink->out = *out;
+	sink->out = out;
 	sink->start_ns = start_ns;
 	write_name(sink, "process_name", 0, 0, "epolls and eventfds");
 	return &sink->sink;

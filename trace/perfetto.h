@@ -6,11 +6,11 @@
 #ifndef TRACE_PERFETTO_H
 #define TRACE_PERFETTO_H
 
-#include "trace/out.h"
+#include "emu/outlet.h"
 #include "trace/trace.h"
 
 /* NULL when there is no memory. The sink ends with the trace. */
 struct trace_sink *trace_perfetto_create(
-	const struct trace_out *out, uint64_t start_ns);
+	struct emu_outlet *out, uint64_t start_ns);
 
 #endif

@@ -30,7 +30,7 @@ struct ordinal {
 
 struct record_sink {
 	struct trace_sink sink;
-	struct trace_out out;
+	struct emu_outlet *out;
 	struct ordinal *ordinals;
 	struct emu_table threads; /* names by thread id */
 	struct emu_table items; /* names by epoll and descriptor */
@@ -226,7 +226,7 @@ static void write_call(void *ctx, const struct trace_call *call)
 	add_arguments(sink, &text, call);
 	add_result(sink, &text, call);
 	sink->line[text.size] = '\n';
-	trace_out_write(&sink->out, sink->line, text.size + 1);
+	emu_outlet_put(sink->out, sink->line, text.size + 1);
 }
 
 static void finish(void *ctx)
@@ -240,10 +240,11 @@ static void finish(void *ctx)
 	}
 	emu_table_free(&sink->threads);
 	emu_table_free(&sink->items);
+	emu_outlet_put_lost(sink->out);
 	free(sink);
 }
 
-struct trace_sink *trace_record_create(const struct trace_out *out)
+struct trace_sink *trace_record_create(struct emu_outlet *out)
 {
 	static const char head[] = TRACE_SEQUENCE_HEAD "\n";
 	struct record_sink *sink = calloc(1, sizeof(*sink));
@@ -255,7 +256,7 @@ struct trace_sink *trace_record_create(const struct trace_out *out)
 		.call = write_call,
 		.finish = finish,
 	};
-	sink->out = *out;
-	trace_out_write(&sink->out, head, sizeof(head) - 1);
+	sink->out = out;
+	emu_outlet_put(sink->out, head, sizeof(head) - 1);
 	return &sink->sink;
 }

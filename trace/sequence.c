@@ -79,6 +79,9 @@ static int take_apart(struct trace_sequence *sequence)
 		*end = '\0';
 		if (!headed && strcmp(at, TRACE_SEQUENCE_HEAD) == 0)
 			headed = true;
+		else if (sscanf(at, "# %llu records lost", &sequence->lost) ==
+			 1)
+			; /* and at most one such line is there */
 		else if (*at && *at != '#' &&
 			 (!headed || add_step(sequence, &room, at, line) < 0))
 			return line;

@@ -17,6 +17,7 @@ struct trace_sequence {
 	char *text; /* what the steps point into */
 	struct trace_step *steps;
 	size_t count;
+	unsigned long long lost; /* steps that the recording dropped */
 };
 
 /*

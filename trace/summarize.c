@@ -178,6 +178,9 @@ int trace_summarize(const struct trace_sequence *sequence)
 		if (rc == 0)
 			rc = add_events(&events, call);
 	}
+	if (rc == 0 && sequence->lost)
+		printf("%llu calls are missing, which the recording lost\n",
+			sequence->lost);
 	if (rc == 0) {
 		print("needs:", &needs);
 		print("events delivered:", &events);

@@ -21,7 +21,7 @@
 
 struct text_sink {
 	struct trace_sink sink;
-	struct trace_out out;
+	struct emu_outlet *out;
 	uint64_t start_ns;
 	char line[TRACE_TEXT_LINE];
 };
@@ -256,7 +256,7 @@ static void write_stack(struct text_sink *sink, const struct trace_stack *stack)
 
 	for (unsigned int i = 0; i < stack->count; i++) {
 		if (text.room - text.size < TRACE_TEXT_FRAME) {
-			trace_out_write(&sink->out, sink->line, text.size);
+			emu_outlet_add(sink->out, sink->line, text.size);
 			text.size = 0;
 		}
 		trace_add(&text, stack->frames[i].unsure ? " ? " : " > ");
@@ -265,7 +265,7 @@ static void write_stack(struct text_sink *sink, const struct trace_stack *stack)
 	}
 	if (stack->cut)
 		trace_add(&text, " > ...\n");
-	trace_out_write(&sink->out, sink->line, text.size);
+	emu_outlet_add(sink->out, sink->line, text.size);
 }
 
 static void write_call(void *ctx, const struct trace_call *call)
@@ -289,18 +289,20 @@ static void write_call(void *ctx, const struct trace_call *call)
 	trace_put(&text, "  ");
 	trace_text_add_call(&text, call);
 	sink->line[text.size] = '\n';
-	trace_out_write(&sink->out, sink->line, text.size + 1);
+	emu_outlet_put(sink->out, sink->line, text.size + 1);
 	if (call->stack)
 		write_stack(sink, call->stack);
 }
 
 static void finish(void *ctx)
 {
-	free(ctx);
+	struct text_sink *sink = ctx;
+
+	emu_outlet_put_lost(sink->out);
+	free(sink);
 }
 
-struct trace_sink *trace_text_create(
-	const struct trace_out *out, uint64_t start_ns)
+struct trace_sink *trace_text_create(struct emu_outlet *out, uint64_t start_ns)
 {
 	struct text_sink *sink = calloc(1, sizeof(*sink));
 
@@ -311,7 +313,7 @@ struct trace_sink *trace_text_create(
 		.call = write_call,
 		.finish = finish,
 	};
-	sink->out = *out;
+	sink->out = out;
 	sink->start_ns = start_ns;
 	return &sink->sink;
 }

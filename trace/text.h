@@ -3,13 +3,12 @@
 #ifndef TRACE_TEXT_H
 #define TRACE_TEXT_H
 
+#include "emu/outlet.h"
 #include "trace/decode.h"
-#include "trace/out.h"
 #include "trace/trace.h"
 
 /* NULL when there is no memory. The sink ends with the trace. */
-struct trace_sink *trace_text_create(
-	const struct trace_out *out, uint64_t start_ns);
+struct trace_sink *trace_text_create(struct emu_outlet *out, uint64_t start_ns);
 
 /* A call with as many events as are shown, each with a long name, fits. */
 #define TRACE_TEXT_LINE (TRACE_EVENTS * 256 + 2048)

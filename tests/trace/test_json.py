@@ -30,7 +30,8 @@ class Json(TraceCase):
         for line in lines:
             self.validator.validate(line)
         self.assertEqual(lines[0]["type"], "start")
-        self.assertEqual(lines[-1], {"type": "end", "calls": len(lines) - 2})
+        self.assertEqual(lines[-1], {"type": "end", "calls": len(lines) - 2,
+                                     "lost": 0})
         calls = lines[1:-1]
         for call in calls:
             self.assertEqual(call["type"], "call")
