@@ -6,7 +6,7 @@
 # differently there. Sourced after build.sh, aarch64.sh and programs.sh.
 
 ALL_BUILDS=(gcc clang sanitize aarch64)
-ALL_SUITES=(lint unit fuzz qemu launcher trace conformance faults integration stress hostile differential delays vm bench count)
+ALL_SUITES=(lint unit fuzz qemu launcher trace conformance faults integration stress hostile differential delays kernels vm bench count)
 
 is_one_of() {
 	local word=$1 other
@@ -19,7 +19,7 @@ is_one_of() {
 
 suites_of() {
 	case $1 in
-	gcc) echo lint unit launcher trace conformance faults integration stress hostile differential delays vm bench count ;;
+	gcc) echo lint unit launcher trace conformance faults integration stress hostile differential delays kernels vm bench count ;;
 	clang) echo unit fuzz launcher conformance ;;
 	# What goes wrong in the supervisor's memory shows here. The launcher and
 	# stress programs would be sanitized too, and some crash on purpose.
