@@ -18,6 +18,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/kcmp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -36,6 +37,9 @@
 
 #define BUCKETS 1024
 
+/* So many records may be of threads that ended, beside as many as live. */
+#define SPARE_RECORDS 64
+
 /* So often a thread that is about to sleep is looked at. */
 #define TRIES 50
 
@@ -44,6 +48,8 @@ struct emu_threads {
 	void (*gone)(void *ctx, struct emu_thread *thread);
 	void *ctx;
 	bool no_thread_pidfd; /* before Linux 6.9 */
+	size_t count;
+	size_t most; /* from so many on, those that ended are looked for */
 	struct emu_list buckets[BUCKETS];
 };
 
@@ -77,6 +83,7 @@ void emu_threads_drop(struct emu_thread *thread)
 	if (thread->syscall_fd >= 0)
 		close(thread->syscall_fd);
 	emu_list_remove(&thread->link);
+	threads->count--;
 	free(thread);
 }
 
@@ -256,6 +263,26 @@ static bool has_ended(struct emu_thread *thread)
 	return read_syscall(thread, text, sizeof(text)) == -ESRCH;
 }
 
+static void drop_ended(void *ctx, struct emu_thread *thread)
+{
+	(void)ctx;
+	if (has_ended(thread))
+		emu_threads_drop(thread);
+}
+
+/*
+ * A process may go through any number of threads. Before Linux 6.9 nobody
+ * says that one has ended, so they are looked through when there are twice as
+ * many records as threads lived last time.
+ */
+static void make_room(struct emu_threads *threads)
+{
+	if (!threads->no_thread_pidfd || threads->count < threads->most)
+		return;
+	emu_threads_each(threads, drop_ended, NULL);
+	threads->most = 2 * threads->count + SPARE_RECORDS;
+}
+
 struct emu_thread *emu_threads_get(struct emu_threads *threads, pid_t tid)
 {
 	struct emu_thread *thread = emu_threads_find(threads, tid);
@@ -267,6 +294,7 @@ struct emu_thread *emu_threads_get(struct emu_threads *threads, pid_t tid)
 	}
 	if (thread)
 		return thread;
+	make_room(threads);
 	thread = calloc(1, sizeof(*thread));
 	if (!thread)
 		return NULL;
@@ -290,6 +318,7 @@ struct emu_thread *emu_threads_get(struct emu_threads *threads, pid_t tid)
 	if (threads->no_thread_pidfd)
 		has_ended(thread); /* opens the file */
 	emu_list_add_head(&thread->link, bucket(threads, tid));
+	threads->count++;
 	return thread;
 }
 
@@ -372,11 +401,33 @@ ssize_t emu_target_write(const struct emu_thread *thread, uint64_t addr,
 	return n < 0 ? -errno : n;
 }
 
+/*
+ * A process's pidfd leads to its leader's table; is that the thread's, too?
+ * Where the kernel has no kcmp() that is taken for granted.
+ */
+static int check_own(const struct emu_thread *thread, int fd, int copy)
+{
+	long order =
+		syscall(SYS_kcmp, thread->tid, getpid(), KCMP_FILE, fd, copy);
+
+	if (order > 0)
+		return -ESRCH;
+	return order < 0 && errno == EBADF ? -EBADF : 0;
+}
+
 int emu_target_fetch(struct emu_thread *thread, int fd)
 {
 	int copy = (int)syscall(SYS_pidfd_getfd, thread->pidfd, fd, 0);
+	int rc;
 
-	return copy < 0 ? -errno : copy;
+	if (copy < 0)
+		return -errno;
+	rc = thread->threads->no_thread_pidfd ? check_own(thread, fd, copy) : 0;
+	if (rc < 0) {
+		close(copy);
+		return rc;
+	}
+	return copy;
 }
 
 static bool says_running(const char *text)
