@@ -33,6 +33,11 @@ bool stress_cut_off(int fd, size_t size)
 		atomic_fetch_add(stress.cut_off, 1);
 	return true;
 }
+
+bool stress_no_time(const struct timespec *timeout)
+{
+	return timeout && timeout->tv_sec == 0 && timeout->tv_nsec == 0;
+}
 #endif
 
 pid_t stress_gettid(void)

@@ -154,6 +154,7 @@ void stress_plain_calls(void);
  */
 #ifdef __aarch64__
 bool stress_cut_off(int fd, size_t size);
+bool stress_no_time(const struct timespec *timeout);
 #define stress_again(call, fd, size)                                \
 	({                                                          \
 		__typeof__(call) again_;                            \
@@ -169,6 +170,12 @@ bool stress_cut_off(int fd, size_t size);
 #define epoll_wait(ep, events, max, timeout)               \
 	stress_again(epoll_wait(ep, events, max, timeout), \
 		(timeout) == 0 ? -1 : ep, 0)
+#define epoll_pwait(ep, events, max, timeout, mask)               \
+	stress_again(epoll_pwait(ep, events, max, timeout, mask), \
+		(timeout) == 0 ? -1 : ep, 0)
+#define epoll_pwait2(ep, events, max, timeout, mask)               \
+	stress_again(epoll_pwait2(ep, events, max, timeout, mask), \
+		stress_no_time(timeout) ? -1 : ep, 0)
 #define read(fd, to, size) stress_again(read(fd, to, size), fd, size)
 #define write(fd, from, size) stress_again(write(fd, from, size), fd, size)
 #endif
