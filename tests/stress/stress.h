@@ -178,6 +178,8 @@ bool stress_no_time(const struct timespec *timeout);
 		stress_no_time(timeout) ? -1 : ep, 0)
 #define read(fd, to, size) stress_again(read(fd, to, size), fd, size)
 #define write(fd, from, size) stress_again(write(fd, from, size), fd, size)
+#else
+#define stress_again(call, fd, size) (call)
 #endif
 
 /* The numbers under which a blocked wait may be seen. */
