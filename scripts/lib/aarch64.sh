@@ -10,7 +10,7 @@ AARCH64_SYSROOT=$EPEMU_CACHE/sysroot-aarch64
 
 # The package lists of apt go once the packages are unpacked.
 aarch64_sysroot() {
-	local state=$AARCH64_SYSROOT.apt package
+	local state=$AARCH64_SYSROOT.apt deb
 	[ "$(cat "$AARCH64_SYSROOT/packages" 2>/dev/null)" = \
 		"$AARCH64_PACKAGES" ] && return 0
 	rm -rf "$AARCH64_SYSROOT"
@@ -19,10 +19,10 @@ aarch64_sysroot() {
 	retry 3 apt_apart "$state" arm64 apt-get update || return 1
 	# shellcheck disable=SC2086 # a list of words
 	apt_apart_download "$state" arm64 $AARCH64_PACKAGES || return 1
-	for package in "$state"/archives/*.deb; do
+	for deb in "$state"/archives/*.deb; do
 		# The cross compiler has its own, with other paths in libc.so.
-		case $package in */libc6-dev_*) continue ;; esac
-		dpkg-deb -x "$package" "$AARCH64_SYSROOT" || return 1
+		case $deb in */libc6-dev_*) continue ;; esac
+		dpkg-deb -x "$deb" "$AARCH64_SYSROOT" || return 1
 	done
 	rm -rf "$state"
 	printf '%s\n' "$AARCH64_PACKAGES" >"$AARCH64_SYSROOT/packages"

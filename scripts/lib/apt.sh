@@ -9,16 +9,16 @@
 # its state in the folder STATE. A sources.list there takes the place of the
 # machine's own.
 apt_apart() {
-	local state=$1 arch=$2 command=$3 places=()
+	local state=$1 arch=$2 command=$3 from=()
 	shift 3
 	[ -f "$state/sources.list" ] &&
-		places=(-o Dir::Etc::sourcelist="$state/sources.list"
+		from=(-o Dir::Etc::sourcelist="$state/sources.list"
 			-o Dir::Etc::sourceparts=/dev/null)
 	"$command" -o APT::Architecture="$arch" -o APT::Architectures="$arch" \
 		-o APT::Sandbox::User= -o Debug::NoLocking=1 \
 		-o Acquire::Retries=3 -o Acquire::Languages=none \
 		-o Dir::State="$state" -o Dir::State::status="$state/status" \
-		-o Dir::Cache="$state" ${places[@]+"${places[@]}"} "$@"
+		-o Dir::Cache="$state" ${from[@]+"${from[@]}"} "$@"
 }
 
 # apt_apart_new STATE: an empty state, in which nothing is installed.
