@@ -247,6 +247,8 @@ static int parse_option(const char *name, const char *value)
 		stress.count = strtol(value, NULL, 0);
 	else if (!strcmp(name, "--limit"))
 		stress.limit_s = (int)strtol(value, NULL, 0);
+	else if (!strcmp(name, "--gap"))
+		stress.gap = (unsigned)strtoul(value, NULL, 0);
 	else
 		return -1;
 	return 0;
@@ -262,6 +264,7 @@ int stress_main(int argc, char **argv, const struct stress_case *cases)
 	stress.what = "-";
 	stress.seed = 1;
 	stress.seconds = 3;
+	stress.gap = 1;
 	stress.err = 2;
 	for (; i < argc && !strncmp(argv[i], "--", 2); i++) {
 		if (!strcmp(argv[i], "--list"))

@@ -38,6 +38,7 @@ struct stress_options {
 	double seconds; /* --seconds: how long a timed case goes on */
 	long count; /* --count, 0: the case's own default */
 	int limit_s; /* --limit: the watchdog's patience */
+	unsigned gap; /* --gap: so many times as long between two signals */
 	bool sync; /* --sync: pause for the driver, see stress_pause() */
 	bool emulated; /* --emulated: allow what epemu documents */
 	int err; /* where failures go, 2 unless a case moves it */
