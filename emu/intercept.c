@@ -153,7 +153,6 @@ static void received(struct emu_intercept *intercept,
 		.nr = notification->nr,
 		.ip = notification->ip,
 	};
-	bool known = emu_threads_find(intercept->threads, notification->tid);
 
 	call.thread = emu_threads_get(intercept->threads, notification->tid);
 	if (!call.thread) {
@@ -161,10 +160,12 @@ static void received(struct emu_intercept *intercept,
 		return;
 	}
 	/* The id may have gone to another thread before we opened it. */
-	if (!known && !emu_notifier_valid(intercept->listener, call.id))
-		return;
-	if (!known)
+	if (!call.thread->seen) {
+		if (!emu_notifier_valid(intercept->listener, call.id))
+			return;
+		call.thread->seen = true;
 		emu_observe_thread_seen(intercept, call.thread);
+	}
 	for (int i = 0; i < 6; i++)
 		call.args[i] = notification->args[i];
 	call.kind = kind_of(notification);

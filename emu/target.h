@@ -37,6 +37,7 @@ struct emu_thread {
 	int pidfd; /* of the thread; of its process on kernels before 6.9 */
 
 	/* The floor above keeps its own business of a thread here. */
+	bool seen; /* made a trapped call that was received */
 	struct emu_parked *parked; /* the call that waits for its answer */
 	struct emu_voided
 		*voided; /* calls that signals cut off, newest first */
