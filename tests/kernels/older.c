@@ -37,6 +37,12 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
+/* The function of this name that is hidden by ours. */
+#define NEXT(name)                     \
+	static __typeof__(name) *next; \
+	if (!next)                     \
+	*(void **)&next = dlsym(RTLD_NEXT, #name)
+
 enum { KCMP, THREAD_PIDFD, SYNC_WAKE_UP, FEATURES };
 
 static const char *const names[FEATURES] = {
@@ -93,12 +99,10 @@ static int refuse(int feature, int error)
 
 EXPORT int ioctl(int fd, unsigned long request, ...)
 {
-	static int (*next)(int, unsigned long, ...);
+	NEXT(ioctl);
 	va_list args;
 	void *arg;
 
-	if (!next)
-		*(void **)&next = dlsym(RTLD_NEXT, "ioctl");
 	va_start(args, request);
 	arg = va_arg(args, void *);
 	va_end(args);
@@ -109,12 +113,10 @@ EXPORT int ioctl(int fd, unsigned long request, ...)
 
 EXPORT long syscall(long nr, ...)
 {
-	static long (*next)(long, ...);
+	NEXT(syscall);
 	long words[6];
 	va_list args;
 
-	if (!next)
-		*(void **)&next = dlsym(RTLD_NEXT, "syscall");
 	va_start(args, nr);
 	for (int i = 0; i < 6; i++)
 		words[i] = va_arg(args, long);

@@ -164,6 +164,7 @@ bool stress_no_time(const struct timespec *timeout);
 		while (again_ < 0 && stress_cut_off((fd), (size))); \
 		again_;                                             \
 	})
+#define epoll_create(size) stress_again(epoll_create(size), -1, 0)
 #define epoll_create1(flags) stress_again(epoll_create1(flags), -1, 0)
 #define eventfd(value, flags) stress_again(eventfd(value, flags), -1, 0)
 #define epoll_ctl(ep, op, fd, event) \
