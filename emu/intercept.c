@@ -197,6 +197,7 @@ static void received(struct emu_intercept *intercept,
 			return;
 		call.thread->confirmed = true;
 		emu_observe_thread_seen(intercept, call.thread);
+		emu_sweep_note(intercept);
 	}
 	for (int i = 0; i < 6; i++)
 		call.args[i] = notification->args[i];

@@ -16,6 +16,7 @@
 
 #define REST_NS 100000000u /* between two searches */
 #define PAUSE_NS 1000000u /* between two slices */
+#define IDLE_NS 1000000000u /* between looks for threads that ended */
 #define GUARD_NS 1000000000u /* the guard timer runs no longer in vain */
 #define SLICE 128
 
@@ -170,8 +171,10 @@ void emu_sweep_due(struct emu_intercept *intercept)
 	}
 	if (state->left > 0)
 		arm(intercept, PAUSE_NS);
-	else if (state->stale || untold)
+	else if (state->stale)
 		arm(intercept, REST_NS);
+	else if (untold)
+		arm(intercept, IDLE_NS);
 }
 
 void emu_sweep_all(struct emu_intercept *intercept)
@@ -188,6 +191,7 @@ bool emu_sweep_make_room(struct emu_intercept *intercept)
 		return true;
 	if (begin_ns < state->next_whole_ns)
 		return false;
+	emu_threads_sweep(intercept->threads, 0);
 	emu_sweep_all(intercept);
 	state->next_whole_ns =
 		emu_loop_now_ns() + SHARE * (emu_loop_now_ns() - begin_ns);

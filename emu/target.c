@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/kcmp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -274,11 +275,26 @@ ssize_t emu_target_write(const struct emu_thread *thread, uint64_t addr,
 	return n < 0 ? -errno : n;
 }
 
+/*
+ * A process's pidfd leads to its leader's table; is that the thread's, too?
+ * Where the kernel has no kcmp() that is taken for granted.
+ */
+static int check_own(const struct emu_thread *thread, int fd, int copy)
+{
+	long order =
+		syscall(SYS_kcmp, thread->tid, getpid(), KCMP_FILE, fd, copy);
+
+	if (order > 0)
+		return -ESRCH;
+	return order < 0 && errno == EBADF ? -EBADF : 0;
+}
+
 int emu_target_fetch(struct emu_thread *thread, int fd)
 {
 	bool own = thread->pidfd < 0;
 	int pidfd = own ? emu_threads_open(thread) : thread->pidfd;
 	int copy;
+	int rc;
 
 	if (pidfd < 0)
 		return pidfd;
@@ -287,6 +303,13 @@ int emu_target_fetch(struct emu_thread *thread, int fd)
 		copy = -errno;
 	if (own)
 		close(pidfd);
+	rc = copy >= 0 && emu_threads_of_processes(thread->threads)
+		     ? check_own(thread, fd, copy)
+		     : 0;
+	if (rc < 0) {
+		close(copy);
+		return rc;
+	}
 	return copy;
 }
 

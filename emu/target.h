@@ -39,8 +39,9 @@ ssize_t emu_target_write(const struct emu_thread *thread, uint64_t addr,
 
 /*
  * pidfd_getfd(2): our own copy of the thread's descriptor, close-on-exec.
- * -EBADF when it is not open. The caller closes it soon: while we hold it, a
- * peer cannot see its end of file.
+ * -EBADF when it is not open. Before Linux 6.9 -ESRCH as well: the thread's
+ * leader has exited, or the thread has a table of its own. The caller closes
+ * it soon: while we hold it, a peer cannot see its end of file.
  */
 int emu_target_fetch(struct emu_thread *thread, int fd);
 

@@ -40,6 +40,7 @@ struct emu_threads {
 	void *ctx;
 	bool of_processes; /* pidfds are: before Linux 6.9 */
 	struct emu_list untold; /* threads whose end nobody tells */
+	size_t untold_count;
 	struct emu_list buckets[BUCKETS];
 };
 
@@ -86,6 +87,14 @@ static void close_descriptors(struct emu_thread *thread)
 	thread->syscall_fd = -1;
 }
 
+static void leave_untold(struct emu_thread *thread)
+{
+	if (emu_list_empty(&thread->untold))
+		return;
+	emu_list_remove(&thread->untold);
+	thread->threads->untold_count--;
+}
+
 void emu_threads_drop(struct emu_thread *thread)
 {
 	struct emu_threads *threads = thread->threads;
@@ -94,7 +103,7 @@ void emu_threads_drop(struct emu_thread *thread)
 	if (thread->pidfd >= 0)
 		emu_loop_remove(threads->loop, thread->pidfd, &thread->source);
 	close_descriptors(thread);
-	emu_list_remove(&thread->untold);
+	leave_untold(thread);
 	emu_list_remove(&thread->link);
 	free(thread);
 }
@@ -210,6 +219,18 @@ static int attend(struct emu_thread *thread)
 	return rc;
 }
 
+/* Is its end told? Before Linux 6.9 only that of its whole process is. */
+static void note_untold(struct emu_thread *thread)
+{
+	struct emu_threads *threads = thread->threads;
+
+	leave_untold(thread);
+	if (thread->pidfd < 0 || threads->of_processes) {
+		emu_list_add_tail(&thread->untold, &threads->untold);
+		threads->untold_count++;
+	}
+}
+
 /* A new record. Sets errno if there is none. */
 static struct emu_thread *add(struct emu_threads *threads, pid_t tid)
 {
@@ -230,8 +251,8 @@ static struct emu_thread *add(struct emu_threads *threads, pid_t tid)
 			errno = ESRCH;
 			return NULL;
 		}
-		emu_list_add_tail(&thread->untold, &threads->untold);
 	}
+	note_untold(thread);
 	emu_list_add_head(&thread->link, bucket(threads, tid));
 	return thread;
 }
@@ -247,7 +268,7 @@ struct emu_thread *emu_threads_get(struct emu_threads *threads, pid_t tid)
 	if (!thread)
 		return add(threads, tid);
 	if (thread->pidfd < 0 && attend(thread) == 0)
-		emu_list_remove(&thread->untold);
+		note_untold(thread);
 	return thread;
 }
 
@@ -255,6 +276,8 @@ bool emu_threads_sweep(struct emu_threads *threads, size_t budget)
 {
 	struct emu_list *list = &threads->untold;
 
+	if (budget == 0 || budget > threads->untold_count)
+		budget = threads->untold_count;
 	while (budget-- > 0 && !emu_list_empty(list)) {
 		struct emu_thread *thread =
 			emu_container_of(list->next, struct emu_thread, untold);
@@ -265,6 +288,11 @@ bool emu_threads_sweep(struct emu_threads *threads, size_t budget)
 			emu_threads_drop(thread);
 	}
 	return !emu_list_empty(list);
+}
+
+bool emu_threads_of_processes(const struct emu_threads *threads)
+{
+	return threads->of_processes;
 }
 
 void emu_threads_kill(struct emu_thread *thread)

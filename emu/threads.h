@@ -76,10 +76,13 @@ void emu_threads_each(struct emu_threads *threads,
 	void (*visit)(void *ctx, struct emu_thread *thread), void *ctx);
 
 /*
- * Drops those that ended without a word, among `budget` of them. True if there
- * are any whose end nobody tells.
+ * Drops those that ended without a word, among `budget` of them (0: all). True
+ * if there are any whose end nobody tells.
  */
 bool emu_threads_sweep(struct emu_threads *threads, size_t budget);
+
+/* Do pidfds name processes only, as before Linux 6.9? */
+bool emu_threads_of_processes(const struct emu_threads *threads);
 
 /* Sends SIGKILL to its process. */
 void emu_threads_kill(struct emu_thread *thread);

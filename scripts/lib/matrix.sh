@@ -6,7 +6,7 @@
 # differently there. Sourced after build.sh, aarch64.sh and programs.sh.
 
 ALL_BUILDS=(gcc clang sanitize aarch64)
-ALL_SUITES=(lint unit fuzz qemu launcher trace conformance faults integration stress hostile differential delays bench count)
+ALL_SUITES=(lint unit fuzz qemu launcher trace conformance faults integration stress hostile differential delays kernels vm bench count)
 
 is_one_of() {
 	local word=$1 other
@@ -19,13 +19,14 @@ is_one_of() {
 
 suites_of() {
 	case $1 in
-	gcc) echo lint unit launcher trace conformance faults integration stress hostile differential delays bench count ;;
+	gcc) echo lint unit launcher trace conformance faults integration stress hostile differential delays kernels vm bench count ;;
 	clang) echo unit fuzz launcher conformance ;;
 	# What goes wrong in the supervisor's memory shows here. The launcher and
 	# stress programs would be sanitized too, and some crash on purpose.
 	sanitize) echo unit trace conformance integration hostile ;;
 	# Under qemu-user, which has no seccomp: the engine, and the kit natively.
-	aarch64) echo unit qemu ;;
+	# The whole of it runs in virtual machines.
+	aarch64) echo unit qemu vm ;;
 	esac
 }
 
@@ -98,7 +99,8 @@ run_build() {
 	[ "$status" -eq 0 ] || return
 	mapfile -t chosen < <(chosen_suites "$build")
 	[ "${#chosen[@]}" -gt 0 ] || return
-	if is_one_of integration "${chosen[@]}"; then
+	if is_one_of integration "${chosen[@]}" ||
+		is_one_of vm "${chosen[@]}"; then
 		await_programs
 	fi
 	run_suites "$build" "${chosen[@]}"

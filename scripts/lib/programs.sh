@@ -21,9 +21,13 @@ prepare_brush() {
 
 prepare_programs() {
 	local status=0
-	prepare_brush || status=1
-	if [ -x "$EPEMU_ROOT/tests/programs/prepare" ]; then
+	if suite_is_wanted integration; then
+		prepare_brush || status=1
 		"$EPEMU_ROOT/tests/programs/prepare" || status=1
+	fi
+	# Those that the virtual machines run.
+	if suite_is_wanted vm; then
+		"$EPEMU_ROOT/tests/programs/prepare" musl musl_arm64 || status=1
 	fi
 	return "$status"
 }
@@ -42,14 +46,18 @@ install_for_tests() {
 	fi
 }
 
-programs_are_wanted() {
+suite_is_wanted() {
 	local build
 	for build in "${builds[@]}"; do
 		case " $(chosen_suites "$build" | tr '\n' ' ')" in
-		*" integration "*) return 0 ;;
+		*" $1 "*) return 0 ;;
 		esac
 	done
 	return 1
+}
+
+programs_are_wanted() {
+	suite_is_wanted integration || suite_is_wanted vm
 }
 
 start_programs() {

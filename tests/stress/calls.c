@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -18,6 +19,26 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+
+#ifdef __aarch64__
+bool stress_cut_off(int fd, size_t size)
+{
+	if (errno != EINTR || !stress.emulated)
+		return false;
+	if (fd >= 0 && (size != 8 || !(fcntl(fd, F_GETFL) & O_NONBLOCK))) {
+		errno = EINTR;
+		return false;
+	}
+	if (stress.cut_off)
+		atomic_fetch_add(stress.cut_off, 1);
+	return true;
+}
+
+bool stress_no_time(const struct timespec *timeout)
+{
+	return timeout && timeout->tv_sec == 0 && timeout->tv_nsec == 0;
+}
+#endif
 
 pid_t stress_gettid(void)
 {

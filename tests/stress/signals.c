@@ -158,10 +158,12 @@ static void small_turn(struct storm_target *t)
 	atomic_store(&t->doing, "small reads and writes");
 	for (size_t i = 0; i < ARRAY_LEN(small); i++)
 		for (size_t len = 1; len <= 8; len += 7) {
-			long n = good(write(small[i][1], text, len));
+			long n = good(stress_again(
+				(write)(small[i][1], text, len), -1, 0));
 
 			must(n == (long)len, "wrote %ld of %zu", n, len);
-			n = good(read(small[i][0], back, len));
+			n = good(stress_again(
+				(read)(small[i][0], back, len), -1, 0));
 			must(n == (long)len, "read %ld of %zu", n, len);
 			must(i == 4 || !memcmp(text, back, len), "wrong text");
 		}

@@ -194,6 +194,7 @@ void storm_start(struct storm *s)
 	atomic_store(&s->stop, false);
 	if (!s->gap_us)
 		s->gap_us = 100;
+	s->gap_us *= stress.gap;
 	must(!pthread_create(&s->thread, NULL, storm_thread, s), "thread");
 }
 

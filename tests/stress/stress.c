@@ -120,6 +120,11 @@ void stress_ok(const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	if (stress.cut_off && *stress.cut_off)
+		dprintf(2,
+			"note: %ld calls failed with EINTR, and were made "
+			"again\n",
+			*stress.cut_off);
 	dprintf(1, "%s: ok %s: %s\n", stress.prog, stress.what, text);
 }
 
@@ -242,6 +247,8 @@ static int parse_option(const char *name, const char *value)
 		stress.count = strtol(value, NULL, 0);
 	else if (!strcmp(name, "--limit"))
 		stress.limit_s = (int)strtol(value, NULL, 0);
+	else if (!strcmp(name, "--gap"))
+		stress.gap = (unsigned)strtoul(value, NULL, 0);
 	else
 		return -1;
 	return 0;
@@ -257,6 +264,7 @@ int stress_main(int argc, char **argv, const struct stress_case *cases)
 	stress.what = "-";
 	stress.seed = 1;
 	stress.seconds = 3;
+	stress.gap = 1;
 	stress.err = 2;
 	for (; i < argc && !strncmp(argv[i], "--", 2); i++) {
 		if (!strcmp(argv[i], "--list"))
@@ -274,6 +282,8 @@ int stress_main(int argc, char **argv, const struct stress_case *cases)
 	}
 	if (!stress.limit_s)
 		stress.limit_s = 60 + (int)(stress.seconds * 4);
+	if (stress.emulated)
+		stress.cut_off = stress_shared(sizeof(*stress.cut_off));
 	if (i >= argc)
 		return run_all();
 	stress.args = argv + i + 1;
