@@ -75,8 +75,8 @@ static bool was_starved(void)
 
 static void say(const char *line)
 {
-	if (state.setup.log_fd >= 0)
-		emu_message_write(state.setup.log_fd, line);
+	if (state.setup.messages)
+		emu_message_write(state.setup.messages, line);
 	else
 		emu_control_send_now(state.setup.control, line);
 }

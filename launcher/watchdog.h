@@ -3,13 +3,14 @@
 #ifndef EMU_WATCHDOG_H
 #define EMU_WATCHDOG_H
 
+#include "emu/outlet.h"
 #include <stdint.h>
-#include <sys/types.h>
 
 struct emu_watchdog {
 	int listener; /* of the filter */
 	int control; /* to the launcher process */
-	int log_fd; /* where messages go; -1: to the launcher process */
+	/* Where messages go; NULL: to the launcher process. */
+	const struct emu_outlet *messages;
 	const uint64_t *received; /* grows with each call that is taken */
 };
 
