@@ -159,7 +159,9 @@ static void start_watchdog(const struct supervisor *supervisor)
 	const struct emu_watchdog watchdog = {
 		.listener = supervisor->listener,
 		.control = supervisor->control_fd,
-		.log_fd = supervisor->launch->log_fd,
+		.messages = supervisor->launch->messages.path
+				    ? &supervisor->launch->messages.outlet
+				    : NULL,
 		.received = emu_intercept_received(supervisor->intercept),
 	};
 

@@ -117,7 +117,7 @@ static _Noreturn void end_all(void)
 {
 	set_last_resort();
 	say("the supervisor did not go on: everything is ended");
-	emu_tree_kill(getpid());
+	emu_tree_kill(NULL);
 	_exit(EMU_EXIT_FAILURE);
 }
 
@@ -150,8 +150,9 @@ static void watch(void)
 
 static void *run(void *unused)
 {
-	int keep[] = {
-		state.setup.listener, state.setup.control, state.setup.log_fd};
+	const struct emu_outlet *messages = state.setup.messages;
+	int keep[] = {state.setup.listener, state.setup.control,
+		messages ? messages->fd : -1};
 
 	(void)unused;
 	/* What the supervisor closes is to be closed. */
