@@ -17,8 +17,9 @@
 static const char *mark;
 static uint64_t random_state = 0x9e3779b97f4a7c15u;
 
-void *__libc_calloc(size_t count, size_t size);
-void *__libc_realloc(void *old, size_t size);
+/* The C library's own. */
+void *next_calloc(size_t count, size_t size) __asm__("__libc_calloc");
+void *next_realloc(void *old, size_t size) __asm__("__libc_realloc");
 
 __attribute__((constructor)) static void begin(void)
 {
@@ -51,7 +52,7 @@ EXPORT void *calloc(size_t count, size_t size)
 		errno = ENOMEM;
 		return NULL;
 	}
-	return __libc_calloc(count, size);
+	return next_calloc(count, size);
 }
 
 EXPORT void *realloc(void *old, size_t size)
@@ -60,5 +61,5 @@ EXPORT void *realloc(void *old, size_t size)
 		errno = ENOMEM;
 		return NULL;
 	}
-	return __libc_realloc(old, size);
+	return next_realloc(old, size);
 }
