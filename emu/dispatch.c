@@ -49,13 +49,25 @@ void emu_dispatch_again(struct emu_intercept *intercept, struct emu_call *call)
 	functions[call->kind](intercept, call);
 }
 
+void emu_dispatch_no_memory(
+	struct emu_intercept *intercept, const struct emu_call *call)
+{
+	if (call->kind < EMU_CALL_READ)
+		emu_answer_plain(intercept, call, -ENOMEM);
+	else
+		emu_answer_continue(intercept, call);
+}
+
 void emu_dispatch(struct emu_intercept *intercept, struct emu_call *call)
 {
+	bool reserved;
+
+	if (call->thread->touch)
+		emu_touch_left(intercept, call->thread);
+	reserved = emu_voided_reserve(call->thread);
 	emu_observe_cause_call(intercept, call);
 	emu_observe_received(intercept, call);
 	emu_signalfd_caller(call->thread);
-	if (call->thread->touch)
-		emu_touch_left(intercept, call->thread);
 	if (call->thread->hold) {
 		/* It was told to stop, which ends this call. It comes again. */
 		emu_hold_left(intercept, call->thread);
@@ -66,8 +78,11 @@ void emu_dispatch(struct emu_intercept *intercept, struct emu_call *call)
 	if (emu_voided_arrival(intercept, call) ||
 		(!emu_call_is_wait(call->kind) && emu_look(intercept, call)))
 		return;
+	/* What takes effect must not happen twice. */
+	if (!reserved && call->kind != EMU_CALL_RT_SIGRETURN)
+		emu_dispatch_no_memory(intercept, call);
 	/* Which reads and writes are ours is for rw.c to say. */
-	if (emu_call_is_epoll(call->kind) && emu_touch_first(intercept, call))
-		return;
-	emu_dispatch_again(intercept, call);
+	else if (!emu_call_is_epoll(call->kind) ||
+		 !emu_touch_first(intercept, call))
+		emu_dispatch_again(intercept, call);
 }

@@ -20,6 +20,8 @@
  * while a pidfd is watched a call is carried out at once only for a thread
  * that is seen asleep right before.
  */
+#include <errno.h>
+
 #include "supervisor.h"
 
 /* How long after a handler, and after a stop. */
@@ -78,10 +80,22 @@ bool emu_exact_is_due(
 	return thread->exact_until_ns || intercept->exact_until_ns;
 }
 
+bool emu_exact_stop(
+	struct emu_intercept *intercept, const struct emu_call *call)
+{
+	int rc = emu_hold_begin(intercept, call, EMU_HOLD_SERVE);
+
+	if (rc == -ENOMEM && !call->thread->parked) {
+		emu_dispatch_no_memory(intercept, call);
+		return true;
+	}
+	/* A thread that cannot be traced has to do without. */
+	return rc == 0;
+}
+
 bool emu_exact_hold(
 	struct emu_intercept *intercept, const struct emu_call *call)
 {
-	/* A thread that cannot be traced has to do without. */
 	return emu_exact_is_due(intercept, call) &&
-	       emu_hold_begin(intercept, call, EMU_HOLD_SERVE) == 0;
+	       emu_exact_stop(intercept, call);
 }

@@ -280,8 +280,8 @@ static bool keeps(struct emu_intercept *intercept, struct emu_exec *exec,
 		over(intercept, exec);
 		return false;
 	}
-	/* Without memory it is lost: better than to write into a new image. */
-	emu_deferred_add(&exec->kept, call);
+	if (!emu_deferred_add(&exec->kept, call))
+		emu_dispatch_no_memory(intercept, call);
 	arm(intercept);
 	return true;
 }

@@ -323,7 +323,8 @@ static int start(struct emu_intercept *intercept)
 	intercept->threads =
 		emu_threads_create(intercept->loop, thread_gone, intercept);
 	intercept->fdtable = emu_fdtable_create();
-	if (!intercept->threads || !intercept->fdtable)
+	if (!intercept->threads || !intercept->fdtable ||
+		!emu_wait_make_room(intercept, EMU_EVENTS))
 		return -ENOMEM;
 	rc = emu_edges_open(&intercept->watches.edges, intercept->loop);
 	if (rc < 0)

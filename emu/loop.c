@@ -51,7 +51,7 @@ struct emu_loop *emu_loop_create(void)
 	loop->last_fd = -1;
 	loop->epfd = epoll_create1(EPOLL_CLOEXEC);
 	loop->pending_room = PENDING;
-	loop->pending = calloc(PENDING, sizeof(*loop->pending));
+	loop->pending = calloc((size_t)PENDING, sizeof(*loop->pending));
 	if (loop->epfd < 0 || !loop->pending) {
 		emu_loop_destroy(loop);
 		return NULL;

@@ -160,7 +160,7 @@ int emu_pwait_lend(struct emu_parked *parked, uint64_t mask)
 	}
 	pwait = calloc(1, sizeof(*pwait));
 	if (!pwait)
-		return 0;
+		return -ENOMEM;
 	/* Before it is traced: what is ignored is not kept then. */
 	pwait->pending = emu_target_pending(thread) & ~mask;
 	pwait->mask = mask;

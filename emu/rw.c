@@ -106,7 +106,7 @@ static bool is_held(struct emu_intercept *intercept,
 	const struct emu_object *object, const struct emu_call *call)
 {
 	return emu_exact_is_due(intercept, call) && may_move(object, call) &&
-	       emu_hold_begin(intercept, call, EMU_HOLD_SERVE) == 0;
+	       emu_exact_stop(intercept, call);
 }
 
 static int woken(struct emu_wait *wait, uint32_t key)

@@ -19,6 +19,9 @@
 #include "target.h"
 #include "watch.h"
 
+/* Room for so many events there always is. */
+#define EMU_EVENTS 256
+
 /* One uid's share of fs.epoll.max_user_watches. */
 struct emu_user {
 	struct emu_user *next;
@@ -84,7 +87,7 @@ struct emu_intercept {
 	/* Room for events on their way from the engine to a target. */
 	struct emu_event *events;
 	char *events_out;
-	int events_room;
+	int events_room; /* at least EMU_EVENTS */
 
 	struct emu_call_count counts[EMU_CALLS];
 };
@@ -167,6 +170,12 @@ void emu_intercept_reset_thread(
 
 /* dispatch.c: one function per call. */
 void emu_dispatch(struct emu_intercept *intercept, struct emu_call *call);
+/*
+ * A call that takes no effect because there is no memory for it: ENOMEM, or the
+ * kernel carries it out where that comes to the same.
+ */
+void emu_dispatch_no_memory(
+	struct emu_intercept *intercept, const struct emu_call *call);
 /* A call that was dispatched before and not answered. */
 void emu_dispatch_again(struct emu_intercept *intercept, struct emu_call *call);
 /*
@@ -185,6 +194,8 @@ void emu_call_epoll_ctl(struct emu_intercept *, struct emu_call *);
 
 /* wait.c */
 void emu_call_epoll_wait(struct emu_intercept *, struct emu_call *);
+/* Makes room for so many events. False: there is no memory. */
+bool emu_wait_make_room(struct emu_intercept *intercept, int room);
 /* A wake chose this call, or its deadline came. */
 void emu_wait_serve(struct emu_parked *parked, bool expired);
 /* The call came again after ptrace let it go: it sleeps on. */
@@ -246,6 +257,11 @@ void emu_voided_remember(
 	const struct emu_call *call, enum emu_void why, int64_t result);
 void emu_voided_clear(struct emu_thread *thread);
 /*
+ * Takes the memory for remembering one more call of the thread, and its answer,
+ * before the call takes effect. False: there is none.
+ */
+bool emu_voided_reserve(struct emu_thread *thread);
+/*
  * The kernel took this answer, or (`kernels`) carries the call out itself, in
  * which it will sleep; see mend.c for what that is worth.
  */
@@ -279,9 +295,13 @@ bool emu_exact_is_due(
 	struct emu_intercept *intercept, const struct emu_call *call);
 /*
  * For a call that is about to take effect. True: it will be served in a stop
- * of its thread, or was already; it is void.
+ * of its thread, or was already; it is void. Or there was no memory for that,
+ * and it was answered.
  */
 bool emu_exact_hold(
+	struct emu_intercept *intercept, const struct emu_call *call);
+/* The same for one that is due. */
+bool emu_exact_stop(
 	struct emu_intercept *intercept, const struct emu_call *call);
 
 /* hold.c: calls that are served in a ptrace stop. */

@@ -43,6 +43,7 @@ struct emu_thread {
 	struct emu_parked *parked; /* the call that waits for its answer */
 	struct emu_voided
 		*voided; /* calls that signals cut off, newest first */
+	struct emu_voided *voided_spare; /* room for one more, taken before */
 	struct emu_answers *answers; /* the latest, which may be lost */
 	struct emu_pwait *pwait; /* a signal mask that is lent to it */
 	struct emu_hold *hold; /* a call that is to be served in a stop */

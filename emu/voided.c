@@ -30,17 +30,32 @@
 /* More than this many deep, the oldest are forgotten. */
 #define MAX_VOIDED 16
 
+bool emu_voided_reserve(struct emu_thread *thread)
+{
+	if (!thread->answers)
+		thread->answers = calloc(1, sizeof(*thread->answers));
+	if (!thread->voided_spare)
+		thread->voided_spare = calloc(1, sizeof(*thread->voided_spare));
+	return thread->answers && thread->voided_spare;
+}
+
+/* A remembered call is not needed any more: its room is, for the next. */
+static void discard(struct emu_thread *thread, struct emu_voided *voided)
+{
+	if (thread->voided_spare)
+		free(voided);
+	else
+		thread->voided_spare = voided;
+}
+
 void emu_voided_note_answer(struct emu_intercept *intercept,
 	const struct emu_call *call, int64_t result, bool kernels)
 {
 	struct emu_answers *answers = call->thread->answers;
 
-	if (!answers) {
-		answers = calloc(1, sizeof(*answers));
-		call->thread->answers = answers;
-	}
-	if (!answers)
+	if (!emu_voided_reserve(call->thread) && !answers)
 		return;
+	answers = call->thread->answers;
 	answers->answers[answers->next].call = *call;
 	answers->answers[answers->next].result = result;
 	answers->answers[answers->next].unseen = intercept->unseen;
@@ -99,12 +114,15 @@ void emu_voided_observe(struct emu_intercept *intercept,
 void emu_voided_remember(
 	const struct emu_call *call, enum emu_void why, int64_t result)
 {
-	struct emu_voided *voided = calloc(1, sizeof(*voided));
 	struct emu_thread *thread = call->thread;
 	struct emu_voided **tail = &thread->voided;
+	struct emu_voided *voided;
 
+	emu_voided_reserve(thread);
+	voided = thread->voided_spare;
 	if (!voided)
 		return;
+	thread->voided_spare = NULL;
 	voided->call = *call;
 	voided->why = why;
 	voided->result = result;
@@ -113,7 +131,8 @@ void emu_voided_remember(
 	thread->voided = voided;
 	for (int i = 0; i < MAX_VOIDED && *tail; i++)
 		tail = &(*tail)->next;
-	free(*tail);
+	if (*tail)
+		discard(thread, *tail);
 	*tail = NULL;
 }
 
@@ -130,13 +149,15 @@ void emu_voided_pop(struct emu_thread *thread)
 	struct emu_voided *voided = thread->voided;
 
 	thread->voided = voided->next;
-	free(voided);
+	discard(thread, voided);
 }
 
 void emu_voided_clear(struct emu_thread *thread)
 {
 	while (thread->voided)
 		emu_voided_pop(thread);
+	free(thread->voided_spare);
+	thread->voided_spare = NULL;
 	free(thread->answers);
 	thread->answers = NULL;
 }

@@ -109,7 +109,7 @@ static int decode(struct wait *wait, const struct emu_call *call)
 	return 0;
 }
 
-static bool make_room(struct emu_intercept *intercept, int room)
+bool emu_wait_make_room(struct emu_intercept *intercept, int room)
 {
 	struct emu_event *events;
 	char *out;
@@ -140,8 +140,9 @@ static int take(
 	int queued = emu_epoll_queued(object->epoll);
 	int room = max < queued ? max : queued;
 
-	if (!make_room(intercept, room < 256 ? 256 : room))
-		return 0;
+	/* Without memory for all, the others are there at the next wait. */
+	if (!emu_wait_make_room(intercept, room))
+		room = intercept->events_room;
 	return emu_epoll_harvest(object->epoll, intercept->events, room);
 }
 

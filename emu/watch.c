@@ -322,6 +322,7 @@ int emu_watch_create(struct emu_watches *set, struct emu_edges *edges, int fd,
 	new->set = set;
 	rc = enter(set, new);
 	if (rc < 0) {
+		emu_loop_remove(set->loop, -1, &new->source);
 		emu_weak_finish(&new->weak);
 		free(new);
 		return rc;
