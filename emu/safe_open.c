@@ -56,9 +56,8 @@ static int open_last(int folder, const char *name, int flags)
 
 	if (fd < 0)
 		return -errno;
-	if (fstat(folder, &above) < 0 || fstat(fd, &file) < 0)
-		error = -errno;
-	else if (is_foreign(&above, &file))
+	if (fstat(folder, &above) < 0 || fstat(fd, &file) < 0 ||
+		is_foreign(&above, &file))
 		error = EMU_SAFE_OPEN_FOREIGN;
 	else if (S_ISREG(file.st_mode) && ftruncate(fd, 0) < 0)
 		error = -errno;
@@ -120,7 +119,7 @@ int emu_safe_open(const char *path, int flags)
 	flags |= O_CREAT | O_CLOEXEC;
 	if (!*path || strlen(path) >= PATH_MAX)
 		return *path ? -ENAMETOOLONG : -ENOENT;
-	strcpy(text[0], path);
+	memcpy(text[0], path, strlen(path) + 1);
 	for (int i = 0; i < MOST_LINKS && fd == 0; i++) {
 		const char *name;
 		int next = open_folder(folder, text[i % 2], &name);
