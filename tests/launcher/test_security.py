@@ -150,5 +150,33 @@ class Files(TestCase):
             self.assertIn("epoll_create1", result.stderr)
 
 
+# Has its tracer, and waits under a mask of its own again and again.
+TRACED_WAITS = """
+import ctypes, os, select
+libc = ctypes.CDLL(None, use_errno=True)
+mask = (ctypes.c_ulong * 16)(1 << 9)
+events = (ctypes.c_char * 64)()
+child = os.fork()
+if child == 0:
+    libc.ptrace(0, 0, 0, 0)  # PTRACE_TRACEME
+    epoll = select.epoll()
+    for _ in range(20):
+        libc.epoll_pwait(epoll.fileno(), events, 1, 1, mask)
+    os._exit(5)
+print(os.waitpid(child, 0)[1] >> 8)
+"""
+
+
+class Messages(TestCase):
+    """A program cannot make epemu say the same again and again."""
+
+    def test_waits_of_a_traced_thread(self):
+        for prefix in self.ways():
+            result = self.run_it([*prefix, "python3", "-c", TRACED_WAITS])
+            self.assertEqual(result.stdout, "5\n", result.stderr)
+        self.assertRegex(result.stderr, r"\Aepemu: thread \d+ is traced by a "
+                                        r"debugger[^\n]*\n\Z")
+
+
 if __name__ == "__main__":
     main()
