@@ -30,6 +30,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "safe_open.h"
+
 enum {
 	LIMIT = 1024 * 1024,
 	PATIENCE_MS = 1000,
@@ -356,7 +358,7 @@ static int open_and_wait(const char *path, int flags, const sigset_t *mask)
 	int fd;
 
 	sigprocmask(SIG_SETMASK, mask, &before);
-	fd = open(path, flags, 0600);
+	fd = emu_safe_open(path, flags);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	if (fd >= 0)
 		fcntl(fd, F_SETFL, O_APPEND | O_NONBLOCK);
@@ -366,14 +368,14 @@ static int open_and_wait(const char *path, int flags, const sigset_t *mask)
 int emu_outlet_open(struct emu_outlet *outlet, const char *what,
 	const char *path, const sigset_t *mask)
 {
-	int flags =
-		O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOCTTY;
-	int fd = open(path, flags | O_NONBLOCK, 0600), before = outlet->fd, rc;
+	int flags = O_WRONLY | O_APPEND | O_NOCTTY;
+	int fd = emu_safe_open(path, flags | O_NONBLOCK), before = outlet->fd;
+	int rc;
 
-	if (fd < 0 && errno == ENXIO)
+	if (fd == -ENXIO)
 		fd = open_and_wait(path, flags, mask);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	rc = take(outlet, fd);
 	close(fd);
 	if (rc < 0)

@@ -40,7 +40,7 @@ void emu_outlet_init(struct emu_outlet *outlet);
 /*
  * Opens `path` for writing, emptied; what it was open on before is closed. Who
  * opens a FIFO sleeps until it has a reader; meanwhile the signal mask is
- * `mask`. Returns 0 or the errno of open(2), negative.
+ * `mask`. Returns 0 or what emu_safe_open() does.
  */
 int emu_outlet_open(struct emu_outlet *outlet, const char *what,
 	const char *path, const sigset_t *mask);

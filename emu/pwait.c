@@ -126,11 +126,17 @@ static void look_soon(
 /* What becomes of a call whose thread cannot be seized. */
 static int not_traced(struct emu_parked *parked, int rc)
 {
+	struct emu_intercept *intercept = parked->intercept;
 	const struct emu_call *call = &parked->call;
+	bool *warned = rc == -EBUSY ? &intercept->warned_debugger
+				    : &intercept->warned_untraced;
 
 	if (rc == -ESRCH) /* it is about to end, and needs no answer */
 		return 0;
-	emu_logf(parked->intercept->log,
+	if (*warned)
+		return -EPERM;
+	*warned = true;
+	emu_logf(intercept->log,
 		rc == -EBUSY ? "thread %d is traced by a debugger, so the "
 			       "signal mask of %s cannot be put in force: the "
 			       "call fails with EPERM"

@@ -83,6 +83,7 @@ struct emu_intercept {
 	bool warned_32bit;
 	bool warned_denied;
 	bool warned_full;
+	bool warned_debugger, warned_untraced;
 
 	/* Room for events on their way from the engine to a target. */
 	struct emu_event *events;

@@ -11,11 +11,14 @@
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "launcher/dump.h"
@@ -24,33 +27,78 @@
 
 enum { PATIENCE_S = 30, FOREIGN = -2 };
 
+/* Somebody who may be the one takes no client at the moment. */
+static bool busy;
+
 /*
- * A connection to the supervisor `pid`; -1 if it is none, FOREIGN if it is
- * another user's.
+ * A connection to the supervisor `pid` by this address; -1 if it is none,
+ * FOREIGN if it is another user's.
  */
-static int connect_to(pid_t pid)
+static int connect_by(
+	const struct sockaddr_un *address, socklen_t length, pid_t pid)
 {
 	struct timeval patience = {.tv_sec = PATIENCE_S};
-	struct sockaddr_un address;
-	socklen_t length = emu_dump_address(&address, pid);
 	struct ucred peer;
 	socklen_t size = sizeof(peer);
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int error = -1;
 
 	if (fd < 0)
 		return -1;
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-	if (connect(fd, (struct sockaddr *)&address, length) < 0 ||
-		getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 ||
-		peer.pid != pid) {
-		close(fd);
-		return -1;
+	if (connect(fd, (const struct sockaddr *)address, length) < 0) {
+		busy |= errno == EAGAIN;
+	} else if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
+		   peer.pid == pid) {
+		error = FOREIGN;
+		if ((geteuid() == 0 || peer.uid == geteuid()) &&
+			fcntl(fd, F_SETFL, 0) == 0)
+			return fd;
 	}
-	if (geteuid() == 0 || peer.uid == geteuid())
-		return fd;
 	close(fd);
-	return FOREIGN;
+	return error;
+}
+
+/*
+ * The same by the names that begin with the usual one, which somebody else
+ * may have taken.
+ */
+static int connect_by_search(
+	const struct sockaddr_un *usual, socklen_t length, pid_t pid)
+{
+	const size_t size = length - offsetof(struct sockaddr_un, sun_path) - 1;
+	FILE *sockets = fopen("/proc/net/unix", "re");
+	char line[512];
+	int fd = -1;
+
+	while (sockets && fd == -1 && fgets(line, sizeof(line), sockets)) {
+		struct sockaddr_un address = *usual;
+		const char *name = strchr(line, '@');
+		size_t more;
+
+		if (!name ||
+			strncmp(name + 1, usual->sun_path + 1, size) != 0 ||
+			name[1 + size] != '-')
+			continue;
+		more = strcspn(name + 1 + size, "\n");
+		if (length + more > sizeof(address))
+			continue;
+		memcpy((char *)&address + length, name + 1 + size, more);
+		fd = connect_by(&address, length + (socklen_t)more, pid);
+	}
+	if (sockets)
+		fclose(sockets);
+	return fd;
+}
+
+/* The same by any name. */
+static int connect_to(pid_t pid)
+{
+	struct sockaddr_un address;
+	socklen_t length = emu_dump_address(&address, pid);
+	int fd = connect_by(&address, length, pid);
+
+	return fd == -1 ? connect_by_search(&address, length, pid) : fd;
 }
 
 static int connect_to_child(pid_t parent)
@@ -72,7 +120,7 @@ static int connect_to_child(pid_t parent)
 	return fd;
 }
 
-static int find(pid_t pid)
+static int look_for(pid_t pid)
 {
 	int fd = connect_to(pid);
 
@@ -80,6 +128,19 @@ static int find(pid_t pid)
 		fd = connect_to_child(pid);
 	while (fd == -1 && emu_tree_state(pid, &pid) && pid > 0)
 		fd = connect_to(pid);
+	return fd;
+}
+
+static int find(pid_t pid)
+{
+	static const struct timespec pause = {.tv_nsec = 10000000};
+	int rest = PATIENCE_S * 100, fd;
+
+	do {
+		busy = false;
+		fd = look_for(pid);
+	} while (
+		fd == -1 && busy && rest-- > 0 && nanosleep(&pause, NULL) == 0);
 	return fd;
 }
 

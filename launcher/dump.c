@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
@@ -30,7 +31,7 @@
 #include "emu/list.h"
 #include "launcher/fds.h"
 
-enum { PATIENCE_S = 5, BACKLOG = 8, ROOM = 16384 };
+enum { PATIENCE_S = 5, BACKLOG = 128, ROOM = 16384 };
 
 struct emu_dump {
 	struct emu_loop *loop;
@@ -151,6 +152,8 @@ static void serve_client(struct emu_dump *dump)
 			&dump->client) < 0) {
 		close(dump->client_fd);
 		dump->client_fd = -1;
+		free(dump->answer);
+		dump->answer = NULL;
 		return;
 	}
 	stop_listening(dump);
@@ -181,10 +184,27 @@ static void timer_ready(struct emu_source *source, uint32_t events)
 	finish_client(emu_container_of(source, struct emu_dump, timer));
 }
 
-static int open_socket(struct emu_dump *dump)
+/* Names can be guessed before they are used; then it is one that cannot. */
+static int bind_somewhere(int fd)
 {
 	struct sockaddr_un address;
 	socklen_t length = emu_dump_address(&address, getpid());
+	uint64_t random;
+
+	if (bind(fd, (struct sockaddr *)&address, length) == 0)
+		return 0;
+	if (errno != EADDRINUSE ||
+		getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
+		return -errno;
+	length += (socklen_t)snprintf((char *)&address + length,
+		sizeof(address) - length, "-%016llx",
+		(unsigned long long)random);
+	return bind(fd, (struct sockaddr *)&address, length) < 0 ? -errno : 0;
+}
+
+static int open_socket(struct emu_dump *dump)
+{
+	int rc;
 
 	dump->listener_fd = emu_fds_raise(
 		socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
@@ -192,8 +212,10 @@ static int open_socket(struct emu_dump *dump)
 		timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
 	if (dump->listener_fd < 0 || dump->timer_fd < 0)
 		return -EMFILE;
-	if (bind(dump->listener_fd, (struct sockaddr *)&address, length) < 0 ||
-		listen(dump->listener_fd, BACKLOG) < 0)
+	rc = bind_somewhere(dump->listener_fd);
+	if (rc < 0)
+		return rc;
+	if (listen(dump->listener_fd, BACKLOG) < 0)
 		return -errno;
 	dump->listener.ready = listener_ready;
 	dump->client.ready = client_ready;

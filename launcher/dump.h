@@ -15,7 +15,8 @@
 
 /*
  * The address of the socket of the supervisor with this pid, as seen in the
- * caller's pid namespace. Returns its length.
+ * caller's pid namespace. Returns its length. If somebody else has taken it,
+ * there are more bytes behind, a dash first.
  */
 socklen_t emu_dump_address(struct sockaddr_un *address, pid_t supervisor);
 

@@ -116,7 +116,7 @@ static void run(void)
  */
 static _Noreturn void run_with_stack(void)
 {
-	const size_t size = 1024 * 1024;
+	const size_t size = 1 << 20;
 	struct rlimit limit;
 	ucontext_t context;
 	char *stack;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "emu/safe_open.h"
 #include "launcher/stacks.h"
 #include "trace/json.h"
 #include "trace/perfetto.h"
@@ -24,7 +25,13 @@ static int open_file(struct emu_outlet *outlet, const char *what,
 	if (!path)
 		return 0;
 	rc = emu_outlet_open(outlet, what, path, mask);
-	if (rc < 0)
+	if (rc == EMU_SAFE_OPEN_FOREIGN)
+		emu_logf(log,
+			"cannot write '%.200s': another user has put it there, "
+			"in a folder that all may write to; choose another "
+			"FILE",
+			path);
+	else if (rc < 0)
 		emu_logf(log, "cannot write '%.200s': %s; choose another FILE",
 			path, strerror(-rc));
 	return rc;

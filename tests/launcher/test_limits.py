@@ -176,9 +176,10 @@ class Limits(TestCase):
     def test_read_only(self):
         self.needs_root()
         before = ("unshare", "-m", "sh", "-c",
-                  'mount --bind / /mnt && mount -o remount,ro,bind /mnt && '
-                  'mount --bind /proc /mnt/proc && '
-                  'mount --bind /dev /mnt/dev && exec chroot /mnt "$@"', "sh")
+                  'mount --bind / "$0" && mount -o remount,ro,bind "$0" && '
+                  'mount --bind /proc "$0/proc" && '
+                  'mount --bind /dev "$0/dev" && exec chroot "$0" "$@"',
+                  self.folder)
         shutil.copy(EPEMU, "/var/tmp/epemu-test-limits")
         self.addCleanup(os.remove, "/var/tmp/epemu-test-limits")
         native = self.run_it([*before, *WORDS])

@@ -3,6 +3,7 @@
 
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -154,6 +155,33 @@ class Dump(Case):
             self.assertIn(part, result.stderr)
 
 
+def take_names(user, ready, done):
+    """In a child: binds the names of the next processes, listens on them
+    without room for anybody, and ends when `done` is closed."""
+    os.close(done[1])
+    resource.setrlimit(resource.RLIMIT_NOFILE, (9000, 9000))
+    if user:
+        os.setgroups([])
+        os.setgid(user)
+        os.setuid(user)
+    number = os.stat("/proc/self/ns/pid").st_ino
+    kept = []
+    for pid in range(os.getpid() + 1, os.getpid() + 4000):
+        one = socket.socket(socket.AF_UNIX)
+        kept.append(one)
+        try:
+            one.bind(f"\0epemu-dump-{number}-{pid}")
+        except OSError:
+            continue
+        one.listen(0)
+        other = socket.socket(socket.AF_UNIX)
+        kept.append(other)
+        other.connect(one.getsockname())
+    os.write(ready, b"x")
+    os.read(done[0], 1)
+    os._exit(0)
+
+
 class Socket(Case):
     """Who may ask, and that who asks cannot hold up the program."""
 
@@ -200,6 +228,43 @@ class Socket(Case):
             finally:
                 os._exit(status)
         self.assertEqual(os.waitpid(child, 0)[1], 0)
+        self.assert_program_lives()
+        self.assertIn("epoll#1", self.dump(self.process.pid))
+        self.end(self.process)
+
+    def test_names_that_are_taken(self):
+        """Whoever takes the names of sockets to come, as the same user or as
+        another, and lets nobody in, is gone round."""
+        for user in (None, 65534) if os.getuid() == 0 else (None,):
+            ready, done = os.pipe(), os.pipe()
+            child = os.fork()
+            if child == 0:
+                take_names(user, ready[1], done)
+            os.close(ready[1])
+            os.close(done[0])
+            self.assertEqual(os.read(ready[0], 1), b"x")
+            process = self.start_script(MANY)
+            part = f"-{supervisor_of(process.pid)}-"
+            with open("/proc/net/unix", encoding="ascii") as file:
+                names = [line for line in file if part in line]
+            self.assertEqual(len(names), 1, "the name was not taken")
+            self.assertIn("epoll#1", self.dump(process.pid))
+            self.end(process)
+            os.close(done[1])
+            os.close(ready[0])
+            self.assertEqual(os.waitpid(child, 0)[1], 0)
+        self.end(self.process)
+
+    def test_nonsense(self):
+        """What a client sends is not even read."""
+        for _ in range(20):
+            client = self.connect()
+            client.setblocking(False)
+            try:
+                while True:
+                    client.send(b"nonsense" * 1000)
+            except OSError:
+                client.close()
         self.assert_program_lives()
         self.assertIn("epoll#1", self.dump(self.process.pid))
         self.end(self.process)
