@@ -250,8 +250,6 @@ static void listener_ready(struct emu_source *source, uint32_t events)
 	 */
 	if (!(events & EPOLLIN))
 		return;
-	__atomic_store_n(&intercept->received, intercept->received + 1,
-		__ATOMIC_RELAXED);
 	if (emu_notifier_receive(intercept->listener, &notification) < 0)
 		return;
 	expected = notification.id == intercept->next_id || !intercept->begun;
@@ -447,11 +445,6 @@ static void kill_thread(void *ctx, struct emu_thread *thread)
 void emu_intercept_kill_all(struct emu_intercept *intercept)
 {
 	emu_threads_each(intercept->threads, kill_thread, NULL);
-}
-
-const uint64_t *emu_intercept_received(const struct emu_intercept *intercept)
-{
-	return &intercept->received;
 }
 
 int emu_intercept_counts(const struct emu_intercept *intercept,

@@ -55,12 +55,6 @@ bool emu_intercept_wait_status(
 /* SIGKILL for every process that is known to use the emulation. */
 void emu_intercept_kill_all(struct emu_intercept *intercept);
 
-/*
- * Where it is counted how often a call was taken from the listener. Another
- * thread may read it, atomically, as long as there is the interception.
- */
-const uint64_t *emu_intercept_received(const struct emu_intercept *intercept);
-
 /* Fills at most `max` counts, those that are not 0; returns how many. */
 int emu_intercept_counts(const struct emu_intercept *intercept,
 	struct emu_call_count *counts, int max);

@@ -29,7 +29,6 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "edges.h"
@@ -247,25 +246,6 @@ struct emu_deadlines *emu_loop_deadlines(struct emu_loop *loop)
 	return &loop->deadlines;
 }
 
-uint64_t emu_loop_now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-static struct timespec until(uint64_t at_ns)
-{
-	uint64_t now_ns = emu_loop_now_ns();
-	uint64_t rest_ns = at_ns > now_ns ? at_ns - now_ns : 0;
-
-	return (struct timespec){
-		.tv_sec = (time_t)(rest_ns / 1000000000u),
-		.tv_nsec = (long)(rest_ns % 1000000000u),
-	};
-}
-
 static void settle(struct emu_loop *loop)
 {
 	if (loop->settle)
@@ -430,21 +410,37 @@ static int rest_starved(struct emu_loop *loop, const struct timespec *timeout,
 	return rc;
 }
 
+static void step(struct emu_loop *loop)
+{
+	__atomic_store_n(&loop->steps, loop->steps + 1, __ATOMIC_RELAXED);
+}
+
+const uint64_t *emu_loop_steps(const struct emu_loop *loop)
+{
+	return &loop->steps;
+}
+
 static int sleep_until(
 	struct emu_loop *loop, uint64_t at_ns, uint32_t *last_events)
 {
 	struct timespec timeout;
 	const struct timespec *given = NULL;
+	int rc;
 
 	if (at_ns != EMU_DEADLINE_NEVER) {
-		timeout = until(at_ns);
+		timeout = emu_loop_until(at_ns);
 		given = &timeout;
 	}
 	loop->turn++;
-	if (loop->crowded && loop->whole < 0)
-		return rest_starved(loop, given, last_events);
-	return loop->whole < 0 ? rest(loop, given, last_events)
-			       : rest_whole(loop, given, last_events);
+	step(loop);
+	if (loop->whole >= 0)
+		rc = rest_whole(loop, given, last_events);
+	else if (loop->crowded)
+		rc = rest_starved(loop, given, last_events);
+	else
+		rc = rest(loop, given, last_events);
+	step(loop);
+	return rc;
 }
 
 /* A call has just made an edge: those who wait need not wait for the sleep. */

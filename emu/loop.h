@@ -83,6 +83,12 @@ struct emu_deadlines *emu_loop_deadlines(struct emu_loop *loop);
 /* CLOCK_MONOTONIC, nanoseconds. */
 uint64_t emu_loop_now_ns(void);
 
+/*
+ * How often the loop went to rest and came back: odd while it rests, which
+ * includes what it serves before a call. Another thread may read it, atomically.
+ */
+const uint64_t *emu_loop_steps(const struct emu_loop *loop);
+
 /* Runs until emu_loop_stop(). Returns 0, or a negative errno. */
 int emu_loop_run(struct emu_loop *loop);
 void emu_loop_stop(struct emu_loop *loop);

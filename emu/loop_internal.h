@@ -3,6 +3,8 @@
 #ifndef EMU_LOOP_INTERNAL_H
 #define EMU_LOOP_INTERNAL_H
 
+#include <time.h>
+
 #include <sys/epoll.h>
 
 #include "edges.h"
@@ -43,6 +45,7 @@ struct emu_loop {
 	bool all_needed;
 	bool edges_due; /* there is one now */
 	uint64_t turn; /* counts the sleeps */
+	uint64_t steps; /* into a sleep and out of it; see emu_loop_steps() */
 	uint64_t whole_known; /* as in struct emu_edges, of `forgets` sources */
 
 	int head; /* next event to serve */
@@ -51,6 +54,9 @@ struct emu_loop {
 	int pending_room;
 	struct epoll_event *pending;
 };
+
+/* clock.c: how long it is until then; 0 if that has passed. */
+struct timespec emu_loop_until(uint64_t at_ns);
 
 /* loop.c: fetches and serves all that `epfd` has now, and returns how much. */
 int emu_loop_drain_epoll(struct emu_loop *loop, int epfd);

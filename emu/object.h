@@ -24,12 +24,12 @@ enum emu_kind {
 
 struct emu_object {
 	enum emu_kind kind;
+	bool many; /* threads of several processes wait on it */
 	uint64_t number; /* for people: epoll#1, eventfd#2 */
 	struct emu_weak weak; /* on the placeholder */
 	struct emu_list hints; /* of fdtable.c, that lead to it */
 	unsigned int pins; /* parked calls that need the object */
 	pid_t process; /* whose threads wait on it */
-	bool many; /* threads of several processes do */
 
 	/* EMU_KIND_EPOLL; see placeholder.c for the bell */
 	struct emu_epoll *epoll;
@@ -41,11 +41,11 @@ struct emu_object {
 	int ready_set; /* host epoll in the placeholder; -1 if none */
 	int doorbell; /* host eventfd in the ready set */
 	bool rung;
+	bool coarse; /* some item cannot be in the ready set */
+	bool drained; /* the ready set no longer shows a queued edge */
 	unsigned int signals; /* signalfds that a poll has to show */
 	unsigned int outer; /* items of other epolls that it is */
-	bool coarse; /* some item cannot be in the ready set */
 	uint64_t deliveries; /* waits that took events from it */
-	bool drained; /* the ready set no longer shows a queued edge */
 
 	/* EMU_KIND_EVENTFD; see counter.c */
 	struct emu_eventfd *eventfd;

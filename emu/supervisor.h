@@ -69,7 +69,6 @@ struct emu_intercept {
 	struct emu_list signalfds; /* all watched ones */
 	struct emu_deadline signalfd_tick;
 	struct emu_sweep sweep;
-	uint64_t received; /* so often a call was taken; another thread looks */
 	uint64_t unseen; /* calls that went void before they were received */
 	uint64_t next_id; /* the cookie that the next call should have */
 	bool begun; /* there was a call; the kernel picks its cookie */

@@ -25,6 +25,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "memory.h"
 #include "room.h"
 #include "target.h"
 
@@ -105,7 +106,7 @@ void emu_threads_drop(struct emu_thread *thread)
 	close_descriptors(thread);
 	leave_untold(thread);
 	emu_list_remove(&thread->link);
-	free(thread);
+	emu_free(&emu_memory, thread, sizeof(*thread));
 }
 
 void emu_threads_destroy(struct emu_threads *threads)
@@ -234,10 +235,12 @@ static void note_untold(struct emu_thread *thread)
 /* A new record. Sets errno if there is none. */
 static struct emu_thread *add(struct emu_threads *threads, pid_t tid)
 {
-	struct emu_thread *thread = calloc(1, sizeof(*thread));
+	struct emu_thread *thread = emu_alloc(&emu_memory, sizeof(*thread));
 
-	if (!thread)
+	if (!thread) {
+		errno = ENOMEM;
 		return NULL;
+	}
 	thread->tid = tid;
 	thread->threads = threads;
 	thread->pidfd = -1;
@@ -247,7 +250,7 @@ static struct emu_thread *add(struct emu_threads *threads, pid_t tid)
 	if (attend(thread) < 0) {
 		thread->started = start_of(tid);
 		if (thread->started == UINT64_MAX) {
-			free(thread);
+			emu_free(&emu_memory, thread, sizeof(*thread));
 			errno = ESRCH;
 			return NULL;
 		}

@@ -162,7 +162,7 @@ static void start_watchdog(const struct supervisor *supervisor)
 		.messages = supervisor->launch->messages.path
 				    ? &supervisor->launch->messages.outlet
 				    : NULL,
-		.received = emu_intercept_received(supervisor->intercept),
+		.steps = emu_loop_steps(supervisor->loop),
 	};
 
 	emu_watchdog_start(&watchdog);

@@ -3,8 +3,9 @@
  * The supervisor is one thread, and a call that it cannot finish holds up
  * all: memory of the program that makes whoever touches it wait (userfaultfd,
  * a file system in user space), or a fault of its own. This thread looks every
- * two seconds whether a call waits to be taken while none is taken. It says so
- * after ten seconds, and after a minute it ends the program and the supervisor.
+ * two seconds whether the supervisor does not come to rest, or rests although a
+ * call waits to be taken. It says so after ten seconds, and after a minute it
+ * ends the program and the supervisor.
  *
  * A look counts only if the supervisor could have run: on a machine that has
  * no time for it nothing is wrong.
@@ -91,7 +92,7 @@ static void say_stuck(void)
 	read_watched("syscall", call, sizeof(call));
 	call[strcspn(call, " ")] = '\0';
 	snprintf(line, sizeof(line),
-		"the supervisor has taken no call for %d s (system call %s, "
+		"the supervisor has not gone on for %d s (system call %s, "
 		"%s): memory of the program may be what it waits for; all is "
 		"ended in %d s",
 		PERIOD_S * LOOKS_TO_SAY, call[0] ? call : "?",
@@ -133,10 +134,11 @@ static void watch(void)
 		bool starved;
 
 		nanosleep(&period, NULL);
-		now = __atomic_load_n(state.setup.received, __ATOMIC_RELAXED);
+		now = __atomic_load_n(state.setup.steps, __ATOMIC_RELAXED);
 		starved = was_starved();
-		if (poll(&listener, 1, 0) < 1 || !(listener.revents & POLLIN) ||
-			now != before)
+		listener.revents = 0;
+		poll(&listener, 1, 0);
+		if (now != before || (now % 2 && !(listener.revents & POLLIN)))
 			looks = 0;
 		else if (!starved && ++looks == LOOKS_TO_SAY)
 			say_stuck();

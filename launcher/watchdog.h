@@ -11,7 +11,7 @@ struct emu_watchdog {
 	int control; /* to the launcher process */
 	/* Where messages go; NULL: to the launcher process. */
 	const struct emu_outlet *messages;
-	const uint64_t *received; /* grows with each call that is taken */
+	const uint64_t *steps; /* see emu_loop_steps() */
 };
 
 /*
