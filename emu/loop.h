@@ -85,7 +85,8 @@ uint64_t emu_loop_now_ns(void);
 
 /*
  * How often the loop went to rest and came back: odd while it rests, which
- * includes what it serves before a call. Another thread may read it, atomically.
+ * includes what it serves before a call. Another thread may read it,
+ * atomically.
  */
 const uint64_t *emu_loop_steps(const struct emu_loop *loop);
 
