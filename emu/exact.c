@@ -24,8 +24,15 @@
 
 #include "supervisor.h"
 
-/* How long after a handler, and after a stop. */
-#define HANDLER_NS 20000000u
+/*
+ * How long after a handler: so many times as long as after the one before it,
+ * within bounds. A timer's signals, or those of a slow machine, may come in
+ * any interval.
+ */
+#define INTERVALS 8
+#define LEAST_NS 20000000u
+#define MOST_NS 2000000000u
+/* After a stop. */
 #define STOP_NS 100000000u
 
 /* So often in a row a thread that is about to sleep is not seen asleep. */
@@ -33,7 +40,17 @@
 
 void emu_exact_handler(struct emu_thread *thread)
 {
-	thread->exact_until_ns = emu_loop_now_ns() + HANDLER_NS;
+	uint64_t now_ns = emu_loop_now_ns();
+	uint64_t for_ns = LEAST_NS;
+
+	if (thread->handler_ns)
+		for_ns = INTERVALS * (now_ns - thread->handler_ns);
+	if (for_ns < LEAST_NS)
+		for_ns = LEAST_NS;
+	if (for_ns > MOST_NS)
+		for_ns = MOST_NS;
+	thread->handler_ns = now_ns;
+	thread->exact_until_ns = now_ns + for_ns;
 }
 
 void emu_exact_stopped(struct emu_intercept *intercept)
@@ -43,7 +60,7 @@ void emu_exact_stopped(struct emu_intercept *intercept)
 
 void emu_exact_unseen(struct emu_intercept *intercept)
 {
-	uint64_t until_ns = emu_loop_now_ns() + HANDLER_NS;
+	uint64_t until_ns = emu_loop_now_ns() + LEAST_NS;
 
 	if (intercept->exact_until_ns < until_ns)
 		intercept->exact_until_ns = until_ns;

@@ -284,6 +284,7 @@ void emu_intercept_reset_thread(
 	emu_hold_forget(thread);
 	emu_touch_forget(thread);
 	emu_pages_forget(thread);
+	thread->handler_ns = 0;
 	thread->exact_until_ns = 0;
 }
 

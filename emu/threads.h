@@ -49,7 +49,8 @@ struct emu_thread {
 	struct emu_hold *hold; /* a call that is to be served in a stop */
 	struct emu_touch *touch; /* a call that waits for its memory */
 	uint64_t signals; /* pending for it alone, as signalfd.c last saw */
-	uint64_t exact_until_ns; /* it ran a signal handler, see exact.c */
+	uint64_t handler_ns; /* when it last ran a signal handler; 0: never */
+	uint64_t exact_until_ns; /* see exact.c */
 };
 
 struct emu_threads;
