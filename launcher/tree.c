@@ -6,7 +6,8 @@
  * until a pass over /proc shows no new one, then kill them all. A stopped
  * process cannot fork, and while none of them dies no child is handed to
  * another parent, so none escapes between two passes. Zombies are walked
- * through, for their children may not have been handed over yet.
+ * through, for their children may not have been handed over yet, and killed as
+ * well, for other threads of theirs may go on.
  */
 #define _GNU_SOURCE
 #include "launcher/tree.h"
@@ -227,7 +228,8 @@ static bool stop_new_members(struct tree *tree)
 	for (i = 0; i < tree->count; i++) {
 		const struct emu_tree_process *process = &tree->processes[i];
 
-		if (!process->member || strchr("ZX", process->state) ||
+		/* A zombie may be a leader whose other threads go on. */
+		if (!process->member || process->state == 'X' ||
 			was_stopped(tree, process->pid))
 			continue;
 		if (!grow((void **)&tree->stopped, &tree->stopped_space,
