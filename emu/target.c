@@ -289,27 +289,34 @@ static int check_own(const struct emu_thread *thread, int fd, int copy)
 	return order < 0 && errno == EBADF ? -EBADF : 0;
 }
 
+static int fetch(const struct emu_thread *thread, int pidfd, int fd)
+{
+	int copy = (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
+	int rc = 0;
+
+	if (copy < 0)
+		return -errno;
+	if (emu_threads_of_processes(thread->threads))
+		rc = check_own(thread, fd, copy);
+	if (rc < 0)
+		close(copy);
+	return rc < 0 ? rc : copy;
+}
+
 int emu_target_fetch(struct emu_thread *thread, int fd)
 {
 	bool own = thread->pidfd < 0;
 	int pidfd = own ? emu_threads_open(thread) : thread->pidfd;
 	int copy;
-	int rc;
 
 	if (pidfd < 0)
 		return pidfd;
-	copy = (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
-	if (copy < 0)
-		copy = -errno;
+	copy = fetch(thread, pidfd, fd);
+	/* Another thread may have put another file there just then. */
+	for (int tries = 0; tries < TRIES && copy == -ESRCH; tries++)
+		copy = fetch(thread, pidfd, fd);
 	if (own)
 		close(pidfd);
-	rc = copy >= 0 && emu_threads_of_processes(thread->threads)
-		     ? check_own(thread, fd, copy)
-		     : 0;
-	if (rc < 0) {
-		close(copy);
-		return rc;
-	}
 	return copy;
 }
 

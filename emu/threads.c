@@ -35,6 +35,9 @@
 
 #define BUCKETS 1024
 
+/* So many records may be of threads that ended, beside as many as live. */
+#define SPARE_RECORDS 64
+
 struct emu_threads {
 	struct emu_loop *loop;
 	void (*gone)(void *ctx, struct emu_thread *thread);
@@ -42,6 +45,8 @@ struct emu_threads {
 	bool of_processes; /* pidfds are: before Linux 6.9 */
 	struct emu_list untold; /* threads whose end nobody tells */
 	size_t untold_count;
+	size_t untold_most; /* from so many on, those that ended are looked for
+			     */
 	struct emu_list buckets[BUCKETS];
 };
 
@@ -232,6 +237,18 @@ static void note_untold(struct emu_thread *thread)
 	}
 }
 
+/*
+ * A process may go through any number of threads whose end nobody tells. They
+ * are looked through when there are twice as many records as lived last time.
+ */
+static void drop_ended(struct emu_threads *threads)
+{
+	if (threads->untold_count < threads->untold_most)
+		return;
+	emu_threads_sweep(threads, 0);
+	threads->untold_most = 2 * threads->untold_count + SPARE_RECORDS;
+}
+
 /* A new record. Sets errno if there is none. */
 static struct emu_thread *add(struct emu_threads *threads, pid_t tid)
 {
@@ -268,8 +285,10 @@ struct emu_thread *emu_threads_get(struct emu_threads *threads, pid_t tid)
 		emu_threads_drop(thread);
 		thread = NULL;
 	}
-	if (!thread)
+	if (!thread) {
+		drop_ended(threads);
 		return add(threads, tid);
+	}
 	if (thread->pidfd < 0 && attend(thread) == 0)
 		note_untold(thread);
 	return thread;

@@ -205,7 +205,10 @@ FAULTS = [
          "\t\t}\n"
          "\t\tevents[stored].events = revents;\n"),
         ("while (delivered-- > 0)",
-         "while (delivered-- > 0 && emu_epoll_available(epoll))")]},
+         "while (delivered-- > 0 && emu_epoll_available(epoll))")],
+        WAIT: [
+        ("int room = max < queued ? max : queued;",
+         "int room = max < 2 * queued ? max : 2 * queued;")]},
      ["e12_in_and_out", "d03_bits_are_of_now", "nginx_connection"]),
     ("event-layout", {ARCH: [
         ("const size_t emu_arch_event_size = 12;",
