@@ -7,6 +7,7 @@
  */
 #include "conf.h"
 #include <sched.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 
 #define PSI_REF "kernel/sched/psi.c: psi_trigger_poll"
@@ -238,7 +239,7 @@ static void set_host_name(void *arg)
 }
 
 CASE(f11_host_name_once, .level = 4, .covers = "F11 D05",
-	.calls = "unshare openat write epoll_wait clone",
+	.calls = "unshare openat flock write epoll_wait clone",
 	.ref = "fs/proc/proc_sysctl.c: proc_sys_poll",
 	.breaks = "systemd, systemd-resolved, avahi")
 {
@@ -250,6 +251,8 @@ CASE(f11_host_name_once, .level = 4, .covers = "F11 D05",
 		openat, AT_FDCWD, "/proc/sys/kernel/hostname", O_RDONLY, 0);
 	if (fd < 0)
 		conf_skip("no /proc/sys/kernel/hostname");
+	/* A change of any host name is told to all: one copy at a time. */
+	CALL(flock, fd, LOCK_EX);
 	OK(ep_add(ep, fd, EPOLLPRI, 1));
 	NONE(ep);
 	for (i = 0; i < 2; i++) {
