@@ -343,20 +343,27 @@ CASE(f11_kernel_log, .level = 4, .covers = "F11 D04",
 }
 
 CASE(f11_trace_pipe, .level = 4, .covers = "F11 D04",
-	.calls = "unshare mount mkdirat write read epoll_wait",
+	.calls = "unshare mount flock mkdirat write read epoll_wait",
 	.ref = "kernel/trace/trace.c: tracing_poll_pipe",
 	.breaks = "trace-cmd, tracing daemons")
 {
 	static const char dir[] = "/dev/instances/epconform";
-	int ep = ep_new(), fd, marker;
+	int ep = ep_new(), fd, marker, lock;
 
 	if (CALL(unshare, CLONE_NEWNS) < 0)
 		conf_skip("no mount namespace for us");
 	if (CALL(mount, NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		conf_skip("the root here is no mount of its own");
-	if (CALL(mount, "t", "/dev", "tracefs", 0, NULL) < 0 ||
-		CALL(mkdirat, AT_FDCWD, dir, 0700) < 0)
-		conf_skip("no traces here");
+	if (CALL(mount, "t", "/dev", "tracefs", 0, NULL) < 0)
+		conf_skip("the kernel has no tracefs for us");
+	lock = (int)CALL(openat, AT_FDCWD, "/dev/instances", O_RDONLY, 0);
+	if (lock < 0)
+		conf_skip("the kernel has no instances of tracefs");
+	/* All copies see one tracefs; a copy that was killed left its own. */
+	OK(CALL(flock, lock, LOCK_EX));
+	CALL(unlinkat, AT_FDCWD, dir, AT_REMOVEDIR);
+	if (CALL(mkdirat, AT_FDCWD, dir, 0700) < 0)
+		conf_skip("no instance of tracefs for us");
 	OK(CALL(chdir, dir));
 	fd = (int)OK(
 		CALL(openat, AT_FDCWD, "trace_pipe", O_RDONLY | O_NONBLOCK, 0));

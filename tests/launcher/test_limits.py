@@ -213,12 +213,8 @@ class Limits(TestCase):
 
     def test_cgroup_of_few_processes(self):
         group = self.cgroup()
-        with open(f"{group}/cgroup.procs", "w", encoding="ascii") as file:
-            file.write("0")
-        self.addCleanup(self.leave_cgroup, group)
         for most, status in ((3, 125), (40, 3)):
-            with open(f"{group}/pids.max", "w", encoding="ascii") as file:
-                file.write(str(most))
+            self.write(f"{group}/pids.max", most)
             result = self.run_it([EPEMU, *WORDS])
             self.assertEqual(result.returncode, status, result.stderr)
             if status == 125:
@@ -226,23 +222,47 @@ class Limits(TestCase):
                                  r"\Aepemu: [^\n]*processes[^\n]*\n\Z")
 
     def cgroup(self):
-        """A group of our own with a limit of processes."""
-        path = f"/sys/fs/cgroup/epemu-test-{os.getpid()}"
+        """The test in a group of its own that can limit processes."""
+        top, home = self.pids_controller()
+        path = f"{top}/epemu-test-{os.getpid()}"
         try:
             os.mkdir(path)
-        except OSError:
-            self.skipTest("no control groups to be made")
-        if not os.path.exists(f"{path}/pids.max"):
-            os.rmdir(path)
-            self.skipTest("no control of processes")
+        except OSError as error:
+            self.lacks(f"no control group to be made: {error}")
+        self.addCleanup(self.remove_group, path)
+        self.write(f"{path}/cgroup.procs", 0)
+        self.addCleanup(self.write, f"{home}/cgroup.procs", 0)
         return path
 
-    @staticmethod
-    def leave_cgroup(group):
-        with open("/sys/fs/cgroup/cgroup.procs", "w",
-                  encoding="ascii") as file:
-            file.write("0")
+    def pids_controller(self):
+        """The mounted hierarchy that limits processes, and our place in it."""
+        with open("/proc/self/cgroup", encoding="ascii") as file:
+            places = [line.rstrip().split(":", 2) for line in file]
+        with open("/proc/mounts", encoding="ascii") as file:
+            mounts = [line.split() for line in file]
+        for _, top, kind, options, *_ in mounts:
+            first = kind == "cgroup" and "pids" in options.split(",")
+            if kind == "cgroup2" and "pids" in self.controllers(top):
+                self.write(f"{top}/cgroup.subtree_control", "+pids")
+            elif not first:
+                continue
+            for _, names, place in places:
+                if names == "" if not first else "pids" in names.split(","):
+                    return top, top + place
+        return self.lacks("no hierarchy of control groups with pids")
 
+    @staticmethod
+    def controllers(top):
+        with open(f"{top}/cgroup.controllers", encoding="ascii") as file:
+            return file.read().split()
+
+    @staticmethod
+    def write(path, what):
+        with open(path, "w", encoding="ascii") as file:
+            file.write(str(what))
+
+    @staticmethod
+    def remove_group(group):
         def removed():
             try:
                 os.rmdir(group)
