@@ -17,6 +17,7 @@
  * is told by wait4(-1) when it comes. While an execve() of its process is
  * under way a thread is never served, for it may have been killed by it and
  * another have taken its id (exec.c): it is let go and makes the call again.
+ * A wait that turns out to sleep on stays traced (pwait.c).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@
 #include <sys/wait.h>
 
 #include "arch.h"
+#include "notifier.h"
 #include "observe.h"
 #include "stop.h"
 #include "supervisor.h"
@@ -32,6 +34,27 @@ struct emu_hold {
 	enum emu_hold_use use;
 	struct emu_call call;
 };
+
+/* The thread left the call before it stopped: by a handler, or a stop. */
+static void left(struct emu_intercept *intercept, const struct emu_hold *hold)
+{
+	struct emu_parked *parked = hold->call.thread->parked;
+
+	if (hold->use == EMU_HOLD_NOTHING)
+		return;
+	if (parked)
+		emu_parked_interrupted(parked);
+	else
+		emu_voided_add(intercept, &hold->call, EMU_VOID_UNDECIDED, 0);
+}
+
+void emu_hold_left(struct emu_intercept *intercept, struct emu_thread *thread)
+{
+	struct emu_hold *hold = thread->hold;
+
+	left(intercept, hold);
+	hold->use = EMU_HOLD_NOTHING; /* the stop is still to come */
+}
 
 int emu_hold_begin(struct emu_intercept *intercept, const struct emu_call *call,
 	enum emu_hold_use use)
@@ -54,6 +77,9 @@ int emu_hold_begin(struct emu_intercept *intercept, const struct emu_call *call,
 	hold->use = use;
 	hold->call = *call;
 	thread->hold = hold;
+	/* From now on a signal is told by a stop; an earlier one is not. */
+	if (!emu_notifier_valid(intercept->listener, call->id))
+		emu_hold_left(intercept, thread);
 	emu_stop_request(PTRACE_INTERRUPT, thread->tid, 0, NULL);
 	if (emu_stop_soon(thread->tid, &status))
 		emu_hold_status(intercept, thread, status);
@@ -64,27 +90,6 @@ void emu_hold_forget(struct emu_thread *thread)
 {
 	free(thread->hold);
 	thread->hold = NULL;
-}
-
-/* The thread left the call before it stopped: a handler ran, or runs. */
-static void left(struct emu_intercept *intercept, const struct emu_hold *hold)
-{
-	struct emu_parked *parked = hold->call.thread->parked;
-
-	if (hold->use == EMU_HOLD_NOTHING)
-		return;
-	if (parked)
-		emu_parked_interrupted(parked);
-	else
-		emu_voided_add(intercept, &hold->call, EMU_VOID_UNDECIDED, 0);
-}
-
-void emu_hold_left(struct emu_intercept *intercept, struct emu_thread *thread)
-{
-	struct emu_hold *hold = thread->hold;
-
-	left(intercept, hold);
-	hold->use = EMU_HOLD_NOTHING; /* the stop is still to come */
 }
 
 /* In the stop, on the way out of the call. */
@@ -120,41 +125,31 @@ static void comes_again(
 		emu_voided_add(intercept, &hold->call, EMU_VOID_UNDECIDED, 0);
 }
 
-/* The registers are read first: to unwind takes long. */
-static void look(
-	struct emu_intercept *intercept, const struct emu_hold *hold, int sig)
+static void look(struct emu_intercept *intercept, const struct emu_hold *hold)
 {
-	uint64_t registers[EMU_ARCH_REGISTERS_MAX];
-	pid_t tid = hold->call.thread->tid;
-	int rc = emu_arch_get_registers(tid, registers);
-
 	comes_again(intercept, hold);
-	emu_stop_let_go(tid, sig);
-	if (rc < 0)
-		return;
-	/* It may point at the call by now, to run it again. */
-	registers[emu_arch_registers - 1] = hold->call.ip;
-	emu_observe_registers(intercept, &hold->call, registers);
+	emu_look_registers(intercept, &hold->call);
 }
 
 static void stopped(
 	struct emu_intercept *intercept, struct emu_hold *hold, int status)
 {
 	struct emu_thread *thread = hold->call.thread;
-	int sig = emu_stop_signal(status);
+	struct emu_parked *parked;
 
 	if (hold->use == EMU_HOLD_NOTHING ||
-		!emu_arch_is_cut_off(thread->tid, &hold->call)) {
+		!emu_arch_is_cut_off(thread->tid, &hold->call))
 		left(intercept, hold);
-	} else if (emu_exec_under_way(intercept, thread)) {
+	else if (emu_exec_under_way(intercept, thread))
 		comes_again(intercept, hold);
-	} else if (hold->use == EMU_HOLD_LOOK) {
-		look(intercept, hold, sig);
-		return;
-	} else {
+	else if (hold->use == EMU_HOLD_LOOK)
+		look(intercept, hold);
+	else
 		serve(intercept, hold);
-	}
-	emu_stop_let_go(thread->tid, sig);
+	parked = thread->parked;
+	if (!parked || !parked->resumes || !emu_parked_is_wait(parked) ||
+		!emu_pwait_keep(parked, status))
+		emu_stop_let_go(thread->tid, emu_stop_signal(status));
 }
 
 bool emu_hold_status(

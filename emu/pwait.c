@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The signal mask of epoll_pwait(2).
+ * Waits that sleep while their threads are traced: the signal mask of
+ * epoll_pwait(2).
  *
  * The kernel puts the mask in force together with the sleep, and takes it
  * back before a signal can be delivered, unless the signal is what ended the
@@ -23,7 +24,10 @@
  *             pass: the call comes again and sleeps on. A stop ends the call
  *             with EINTR; the thread is let go as it stands.
  *
- * A mask that is the thread's own already needs none of this.
+ * A mask that is the thread's own already needs none of this. But a wait is
+ * also traced, under its own mask, when its registers are looked at (look.c),
+ * and when it was stopped to be served and sleeps on (hold.c): it makes the
+ * call again then, and a signal in that time must end it as if it slept.
  *
  * The supervisor waits for none of these stops: each goes on where wait4(-1)
  * reports it. As in hold.c, nothing is written while an execve() of the process
@@ -53,8 +57,12 @@ struct emu_pwait {
 	uint64_t mask;
 	uint64_t old_mask;
 	uint64_t pending; /* that the lent mask lets through from the start */
+	bool keeps_mask; /* it is the thread's own */
 	int sig; /* that is being delivered */
 };
+
+/* set_user_sigmask() leaves these out. */
+#define UNBLOCKABLE ((1ull << (SIGKILL - 1)) | (1ull << (SIGSTOP - 1)))
 
 static int get_mask(pid_t tid, uint64_t *mask)
 {
@@ -84,18 +92,19 @@ static void finish(const struct emu_parked *parked, int64_t result)
 }
 
 /*
- * A signal came before the mask could be lent. Whether the call fails is left
- * to its handler's frame where the mask lets the signal in: it ended a sleep,
- * as far as anybody could tell. Without a handler the call comes again and
- * sleeps on; that thread was traced already, so that a signal that is ignored
- * was not thrown away but woke it. One that the mask blocks came before the
- * call.
+ * A signal came before the mask could be lent. One that the mask lets in ends
+ * the wait, which may have been seen asleep; a handler's frame will tell more
+ * (mend.c). One that the mask blocks came before the call.
  */
 static void before_mask(struct emu_parked *parked, bool let_in)
 {
 	emu_pwait_forget(parked->call.thread);
-	emu_voided_add(parked->intercept, &parked->call,
-		let_in ? EMU_VOID_UNDECIDED : EMU_VOID_AGAIN, 0);
+	parked->resumes = false;
+	parked->undecided = true;
+	if (let_in)
+		return;
+	emu_parked_kill(parked, true);
+	emu_voided_add(parked->intercept, &parked->call, EMU_VOID_AGAIN, 0);
 	emu_parked_destroy(parked);
 }
 
@@ -123,15 +132,27 @@ static void look_soon(
 		emu_pwait_status(intercept, thread, status);
 }
 
-/* What becomes of a call whose thread cannot be seized. */
-static int not_traced(struct emu_parked *parked, int rc)
+static bool is_caught(const struct emu_thread *thread, int sig)
+{
+	return emu_target_disposition(thread, sig) == EMU_SIGNAL_CAUGHT;
+}
+
+static bool is_ignored(const struct emu_thread *thread, int sig)
+{
+	return emu_target_disposition(thread, sig) == EMU_SIGNAL_IGNORED;
+}
+
+/* Its thread cannot be seized: 0, or how the call fails. */
+static int not_traced(struct emu_parked *parked, bool lends, int rc)
 {
 	struct emu_intercept *intercept = parked->intercept;
 	const struct emu_call *call = &parked->call;
 	bool *warned = rc == -EBUSY ? &intercept->warned_debugger
 				    : &intercept->warned_untraced;
 
-	if (rc == -ESRCH) /* it is about to end, and needs no answer */
+	if (emu_look_is_due(intercept, call))
+		emu_observe_registers(intercept, call, NULL);
+	if (rc == -ESRCH || !lends) /* the first needs no answer */
 		return 0;
 	if (*warned)
 		return -EPERM;
@@ -147,36 +168,16 @@ static int not_traced(struct emu_parked *parked, int rc)
 	return -EPERM;
 }
 
-int emu_pwait_lend(struct emu_parked *parked, uint64_t mask)
+/* The thread is told to stop; before that its call may have gone void. */
+static void start_lending(
+	struct emu_parked *parked, struct emu_pwait *pwait, uint64_t own)
 {
 	struct emu_thread *thread = parked->call.thread;
-	struct emu_pwait *pwait;
-	uint64_t own = 0;
 	bool valid;
-	int rc;
 
-	/* SIGKILL and SIGSTOP cannot be blocked (set_user_sigmask()). */
-	mask &= ~((1ull << (SIGKILL - 1)) | (1ull << (SIGSTOP - 1)));
-	if (emu_target_status(thread, "SigBlk", &own) == 0 && own == mask) {
-		if (emu_parked_valid(parked))
-			return 0;
-		/* That is the mask of a handler, which will tell more. */
-		before_mask(parked, true);
-		return 1;
-	}
-	pwait = calloc(1, sizeof(*pwait));
-	if (!pwait)
-		return -ENOMEM;
-	/* Before it is traced: what is ignored is not kept then. */
-	pwait->pending = emu_target_pending(thread) & ~mask;
-	pwait->mask = mask;
 	pwait->step = STEP_LENDING;
-	rc = emu_stop_seize(thread);
-	if (rc < 0) {
-		free(pwait);
-		return not_traced(parked, rc);
-	}
 	thread->pwait = pwait;
+	parked->resumes = true;
 	/*
 	 * From here on a signal stops it before a handler runs. One that came
 	 * earlier has it in its handler by now, or anywhere: hands off.
@@ -184,10 +185,47 @@ int emu_pwait_lend(struct emu_parked *parked, uint64_t mask)
 	valid = emu_parked_valid(parked);
 	emu_stop_request(PTRACE_INTERRUPT, thread->tid, 0, NULL);
 	if (!valid)
-		before_mask(parked, lets_in(thread, mask, own));
+		before_mask(parked, lets_in(thread, pwait->mask, own));
 	else
 		look_soon(parked->intercept, thread);
-	return 1;
+}
+
+int emu_pwait_lend(struct emu_parked *parked, const uint64_t *mask)
+{
+	struct emu_thread *thread = parked->call.thread;
+	bool looks = emu_look_is_due(parked->intercept, &parked->call);
+	struct emu_pwait *pwait;
+	uint64_t own = 0;
+	int rc;
+
+	if (!mask && !looks)
+		return 0;
+	rc = emu_target_status(thread, "SigBlk", &own);
+	if (mask && rc == 0 && own == (*mask & ~UNBLOCKABLE) && !looks) {
+		/* Or is that the mask of a handler, which will tell more? */
+		if (!emu_parked_valid(parked))
+			before_mask(parked, true);
+		return 0;
+	}
+	pwait = calloc(1, sizeof(*pwait));
+	if (!pwait)
+		return mask ? -ENOMEM : 0;
+	pwait->mask = mask ? *mask & ~UNBLOCKABLE : own;
+	/* Before it is traced: what is ignored is not kept then. */
+	pwait->pending = emu_target_pending(thread) & ~pwait->mask;
+	pwait->keeps_mask = !mask;
+	rc = emu_stop_seize(thread);
+	if (rc == 0) {
+		start_lending(parked, pwait, own);
+		return 0;
+	}
+	free(pwait);
+	return not_traced(parked, mask, rc);
+}
+
+static void go_on(struct emu_thread *thread, int sig)
+{
+	emu_stop_request(PTRACE_CONT, thread->tid, 0, (void *)(intptr_t)sig);
 }
 
 /* The stop in which the thread gets the mask, or another that came first. */
@@ -195,39 +233,21 @@ static void lend(struct emu_thread *thread, int status)
 {
 	struct emu_parked *parked = thread->parked;
 	struct emu_pwait *pwait = thread->pwait;
+	int sig = emu_stop_signal(status);
 
-	if (!emu_stop_is_event(status) || WSTOPSIG(status) != SIGTRAP) {
+	if (sig ? !is_ignored(thread, sig) : WSTOPSIG(status) != SIGTRAP) {
 		bool let_in = !(pwait->mask >> (WSTOPSIG(status) - 1) & 1);
 
-		emu_stop_let_go(thread->tid, emu_stop_signal(status));
+		emu_stop_let_go(thread->tid, sig);
 		before_mask(parked, let_in);
 		return;
 	}
-	if (get_mask(thread->tid, &pwait->old_mask) == 0)
+	if (get_mask(thread->tid, &pwait->old_mask) == 0 && !pwait->keeps_mask)
 		set_mask(thread->tid, pwait->mask);
+	if (emu_look_is_due(parked->intercept, &parked->call))
+		emu_look_registers(parked->intercept, &parked->call);
 	pwait->step = STEP_LENT;
-	emu_stop_request(PTRACE_CONT, thread->tid, 0, NULL);
-}
-
-/* The disposition of a signal of the thread's process. */
-static bool is_caught(const struct emu_thread *thread, int sig)
-{
-	uint64_t caught;
-
-	return emu_target_status(thread, "SigCgt", &caught) == 0 &&
-	       (caught >> (sig - 1) & 1);
-}
-
-/* Is the signal thrown away when it comes, by SIG_IGN or by default? */
-static bool is_ignored(const struct emu_thread *thread, int sig)
-{
-	uint64_t ignored;
-
-	if (emu_target_status(thread, "SigIgn", &ignored) == 0 &&
-		(ignored >> (sig - 1) & 1))
-		return true;
-	return sig == SIGCHLD || sig == SIGURG || sig == SIGWINCH ||
-	       sig == SIGCONT;
+	go_on(thread, sig);
 }
 
 /* At the first instruction of the handler: the frame gets its last words. */
@@ -272,8 +292,7 @@ static void on_signal(struct emu_thread *thread, int sig)
 		return;
 	}
 	if (!parked || !is_caught(thread, sig)) {
-		emu_stop_request(
-			PTRACE_CONT, thread->tid, 0, (void *)(intptr_t)sig);
+		go_on(thread, sig);
 		return;
 	}
 	thread->pwait->step = STEP_DELIVERING;
@@ -313,7 +332,7 @@ static void on_event_stop(struct emu_thread *thread, int sig)
 	struct emu_parked *parked = thread->parked;
 
 	if (sig == SIGTRAP || !parked) {
-		emu_stop_request(PTRACE_CONT, thread->tid, 0, NULL);
+		go_on(thread, 0);
 		return;
 	}
 	finish(parked, -EINTR);
@@ -333,7 +352,7 @@ static void serve(struct emu_intercept *intercept, struct emu_thread *thread)
 		emu_stop_let_go(thread->tid, 0);
 		emu_pwait_forget(thread);
 	} else {
-		emu_stop_request(PTRACE_CONT, thread->tid, 0, NULL);
+		go_on(thread, 0);
 	}
 }
 
@@ -369,6 +388,22 @@ bool emu_pwait_status(
 	emu_observe_cause(intercept, EMU_CAUSE_UNKNOWN);
 	emu_signalfd_caller(thread);
 	stopped(intercept, thread, status);
+	return true;
+}
+
+bool emu_pwait_keep(struct emu_parked *parked, int status)
+{
+	struct emu_thread *thread = parked->call.thread;
+	struct emu_pwait *pwait = calloc(1, sizeof(*pwait));
+
+	if (!pwait)
+		return false;
+	get_mask(thread->tid, &pwait->old_mask);
+	pwait->mask = pwait->old_mask;
+	pwait->keeps_mask = true;
+	pwait->step = STEP_LENT;
+	thread->pwait = pwait;
+	stopped(parked->intercept, thread, status);
 	return true;
 }
 

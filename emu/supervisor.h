@@ -108,6 +108,7 @@ struct emu_parked {
 	bool dead;
 	bool expired; /* its deadline has come */
 	bool resumes; /* stopped by us: made again, it sleeps on */
+	bool undecided; /* cut off before its signal mask was in force */
 	bool delayed; /* there are events, and no memory for them yet */
 	bool kept; /* a wake chose it while an execve() was under way */
 
@@ -362,16 +363,27 @@ void emu_exec_finish(struct emu_intercept *intercept);
  * wants its registers. True: the call is void, and will be made again.
  */
 bool emu_look(struct emu_intercept *intercept, const struct emu_call *call);
+/* Does an observer want them, and has not had them yet? */
+bool emu_look_is_due(
+	struct emu_intercept *intercept, const struct emu_call *call);
+/* In a stop of the thread: the observers get them. */
+void emu_look_registers(
+	struct emu_intercept *intercept, const struct emu_call *call);
 
-/* pwait.c: the signal mask of epoll_pwait(). */
+/* pwait.c: waits that sleep while their threads are traced. */
 
 /*
- * Lends `mask` to the thread of a call that is about to sleep. 1: the call is
- * void and comes again, to sleep with the mask in force (`parked` may be gone
- * by then); 0: the mask is the thread's own already, the call sleeps as it is;
- * negative: an errno for the program.
+ * The wait sleeps under the signal mask `mask` (NULL: the thread's own). If its
+ * thread has to be traced for that, or for its registers, the call becomes void
+ * and comes again; `parked` may be gone by then. 0, or an errno for the
+ * program, negative.
  */
-int emu_pwait_lend(struct emu_parked *parked, uint64_t mask);
+int emu_pwait_lend(struct emu_parked *parked, const uint64_t *mask);
+/*
+ * The thread is in a stop with this status, and its wait sleeps on: it goes on
+ * traced. False: no memory, it is still in the stop.
+ */
+bool emu_pwait_keep(struct emu_parked *parked, int status);
 /* A wake or the deadline chose it: it is served in a stop, perhaps at once. */
 void emu_pwait_serve(struct emu_parked *parked);
 bool emu_pwait_status(

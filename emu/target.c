@@ -122,6 +122,39 @@ int emu_target_status(
 	return status_line(thread->tid, name, 16, value);
 }
 
+/* signal(7): the actions by default. */
+static enum emu_disposition by_default(int sig)
+{
+	switch (sig) {
+	case SIGCHLD:
+	case SIGCONT:
+	case SIGURG:
+	case SIGWINCH:
+		return EMU_SIGNAL_IGNORED;
+	case SIGSTOP:
+	case SIGTSTP:
+	case SIGTTIN:
+	case SIGTTOU:
+		return EMU_SIGNAL_STOPS;
+	default:
+		return EMU_SIGNAL_ENDS;
+	}
+}
+
+enum emu_disposition emu_target_disposition(
+	const struct emu_thread *thread, int sig)
+{
+	uint64_t bit = 1ull << (sig - 1);
+	uint64_t set = 0;
+
+	emu_target_status(thread, "SigCgt", &set);
+	if (set & bit)
+		return EMU_SIGNAL_CAUGHT;
+	set = 0;
+	emu_target_status(thread, "SigIgn", &set);
+	return set & bit ? EMU_SIGNAL_IGNORED : by_default(sig);
+}
+
 int emu_target_number(
 	const struct emu_thread *thread, const char *name, uint64_t *value)
 {

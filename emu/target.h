@@ -84,6 +84,17 @@ uint64_t emu_target_pending(const struct emu_thread *thread);
  */
 int emu_target_signals(pid_t tid, uint64_t *own, uint64_t *shared);
 
+/* What a signal does that the thread does not block. */
+enum emu_disposition {
+	EMU_SIGNAL_CAUGHT, /* a handler runs */
+	EMU_SIGNAL_IGNORED,
+	EMU_SIGNAL_STOPS, /* the process, by default */
+	EMU_SIGNAL_ENDS, /* the process, by default */
+};
+
+enum emu_disposition emu_target_disposition(
+	const struct emu_thread *thread, int sig);
+
 /* How often the threads of a process have called read(2); 0: unknown. */
 uint64_t emu_target_reads(pid_t pid);
 

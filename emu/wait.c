@@ -286,7 +286,7 @@ static void park(struct emu_intercept *intercept, struct emu_call *call,
 	struct emu_object *object, const struct wait *wait)
 {
 	struct emu_parked *parked;
-	int lent;
+	int rc;
 
 	if (call->stopped) { /* made again, it sleeps */
 		emu_voided_add(intercept, call, EMU_VOID_HELD, 0);
@@ -300,21 +300,16 @@ static void park(struct emu_intercept *intercept, struct emu_call *call,
 	parked->at_ns = wait->at_ns;
 	note_process(object, call->thread);
 	emu_touch_events(intercept, &parked->call, true);
-	lent = wait->has_mask ? emu_pwait_lend(parked, wait->mask) : 0;
-	if (lent < 0) {
-		emu_parked_destroy(parked);
-		emu_answer_plain(intercept, call, lent);
-	} else if (lent == 0) {
-		sleep_on(parked);
-		if (!wait->has_mask)
-			emu_look(intercept, &parked->call);
-	} /* else it comes again, with the mask in force */
+	/* Whoever sees it asleep may go by that: first it has its place. */
+	sleep_on(parked);
+	rc = emu_pwait_lend(parked, wait->has_mask ? &wait->mask : NULL);
+	if (rc == 0)
+		return;
+	emu_parked_destroy(parked);
+	emu_answer_plain(intercept, call, rc);
 }
 
-/*
- * It is stopped first: for who looks on, or so that its events cannot be lost.
- * One that sleeps is looked at when it has its place among those that wait.
- */
+/* It is stopped first: for who looks on, or so that no events are lost. */
 static bool is_held(struct emu_intercept *intercept,
 	const struct emu_call *call, struct emu_object *object,
 	const struct wait *wait)
@@ -323,8 +318,7 @@ static bool is_held(struct emu_intercept *intercept,
 
 	if (some && emu_touch_events(intercept, call, false))
 		return true;
-	if ((some || !wait->block || wait->has_mask) &&
-		emu_look(intercept, call))
+	if ((some || !wait->block) && emu_look(intercept, call))
 		return true;
 	return some && emu_exact_hold(intercept, call);
 }
