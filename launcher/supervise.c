@@ -127,8 +127,7 @@ static void launcher_gone(void *ctx)
 		return;
 	emu_logf(&supervisor->log,
 		"the epemu process was killed: ending the program");
-	/* The tree first: whoever loses its parent is no longer below us. */
-	emu_tree_kill(NULL);
+	emu_tree_kill_after(supervisor->stops.launcher_pidfd);
 	if (supervisor->intercept)
 		emu_intercept_kill_all(supervisor->intercept);
 }

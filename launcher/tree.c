@@ -14,6 +14,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -274,6 +275,14 @@ int emu_tree_kill(const struct emu_tree_others *others)
 	free(tree.processes);
 	free(tree.stopped);
 	return killed;
+}
+
+void emu_tree_kill_after(int parent)
+{
+	struct pollfd end = {.fd = parent, .events = POLLIN};
+
+	poll(&end, 1, PATIENCE_S * 1000);
+	emu_tree_kill(NULL);
 }
 
 /* Whether the caller has a child that is none of the others. */

@@ -36,6 +36,14 @@ void emu_tree_note_others(struct emu_tree_others *others);
 int emu_tree_kill(const struct emu_tree_others *others);
 
 /*
+ * The same with no others, when the process of `parent` (a pidfd) is about to
+ * end. It is waited for first: a process group that loses its last parent
+ * outside while a process of it is stopped gets SIGHUP, and earlier jobs of a
+ * shell may be in it.
+ */
+void emu_tree_kill_after(int parent);
+
+/*
  * Reaps all children until there is none, but for the `others`; waits for
  * those that are still ending, two seconds at most. All signals must be
  * blocked. Who leaves zombies leaves them to process 1, which in a container
