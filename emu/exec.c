@@ -189,10 +189,7 @@ static void serve_parked(
 
 	while ((parked = kept_parked(intercept, exec))) {
 		parked->kept = false;
-		if (emu_parked_is_wait(parked))
-			emu_wait_serve(parked, false);
-		else
-			emu_rw_serve(parked);
+		emu_parked_serve(parked, false);
 	}
 }
 

@@ -28,23 +28,6 @@
 #include "stop.h"
 #include "supervisor.h"
 
-static void serve(struct emu_parked *parked, bool expired)
-{
-	struct emu_intercept *intercept = parked->intercept;
-
-	if (expired) {
-		emu_observe_cause(intercept, EMU_CAUSE_DEADLINE);
-		emu_observe_woken(parked);
-	}
-	emu_observe_cause_call(intercept, &parked->call);
-	emu_signalfd_caller(parked->call.thread);
-	if (emu_parked_is_wait(parked))
-		emu_wait_serve(parked, expired);
-	else
-		emu_rw_serve(parked);
-	emu_observe_cause(intercept, EMU_CAUSE_UNKNOWN);
-}
-
 static bool serve_expired(struct emu_intercept *intercept)
 {
 	struct emu_deadlines *deadlines = emu_loop_deadlines(intercept->loop);
@@ -64,7 +47,8 @@ static bool serve_expired(struct emu_intercept *intercept)
 	else if (deadline == &intercept->postponed_tick)
 		emu_mend_tick(intercept);
 	else
-		serve(emu_container_of(deadline, struct emu_parked, deadline),
+		emu_parked_serve(
+			emu_container_of(deadline, struct emu_parked, deadline),
 			true);
 	return true;
 }
@@ -90,8 +74,8 @@ static void settle(struct emu_settle *settle)
 
 	do {
 		while (!emu_list_empty(&intercept->woken))
-			serve(emu_container_of(intercept->woken.next,
-				      struct emu_parked, woken_link),
+			emu_parked_serve(emu_container_of(intercept->woken.next,
+						 struct emu_parked, woken_link),
 				false);
 	} while (serve_expired(intercept));
 	emu_signalfd_arm(intercept);

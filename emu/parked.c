@@ -168,3 +168,20 @@ void emu_parked_destroy(struct emu_parked *parked)
 	emu_list_remove(&parked->link);
 	free(parked);
 }
+
+void emu_parked_serve(struct emu_parked *parked, bool expired)
+{
+	struct emu_intercept *intercept = parked->intercept;
+
+	if (expired) {
+		emu_observe_cause(intercept, EMU_CAUSE_DEADLINE);
+		emu_observe_woken(parked);
+	}
+	emu_observe_cause_call(intercept, &parked->call);
+	emu_signalfd_caller(parked->call.thread);
+	if (emu_parked_is_wait(parked))
+		emu_wait_serve(parked, expired);
+	else
+		emu_rw_serve(parked);
+	emu_observe_cause(intercept, EMU_CAUSE_UNKNOWN);
+}

@@ -295,7 +295,7 @@ void emu_signalfd_look(
 
 		if (!concerns(intercept, signalfd, epoll))
 			continue;
-		if (signalfd->process == emu_target_process(caller))
+		if (caller && signalfd->process == emu_target_process(caller))
 			own = true;
 		else
 			look_at_process(signalfd);

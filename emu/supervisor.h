@@ -242,6 +242,8 @@ void emu_parked_pass_on(struct emu_parked *parked);
 /* Leaves all queues, for good; with `pass_on` hands its wake to the next. */
 void emu_parked_kill(struct emu_parked *parked, bool pass_on);
 void emu_parked_destroy(struct emu_parked *parked);
+/* A wake or the deadline chose it, or what kept it is over. */
+void emu_parked_serve(struct emu_parked *parked, bool expired);
 /* A signal took its thread out of it: it is remembered as that, and gone. */
 void emu_parked_interrupted(struct emu_parked *parked);
 /* A wake chose it: it is served before the next call. */

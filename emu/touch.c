@@ -166,7 +166,7 @@ static void go_on(struct emu_intercept *intercept, struct emu_touch *touch)
 	if (!touch->sleeps)
 		dispatch(intercept, &touch->call);
 	else if (thread->parked && thread->parked->delayed)
-		emu_wait_serve(thread->parked, false);
+		emu_parked_serve(thread->parked, false);
 }
 
 static struct emu_touch *take_done(void)

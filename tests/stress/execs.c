@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/signalfd.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 
@@ -237,11 +238,76 @@ static void fails(void)
 	stress_ok("%ld rounds", count);
 }
 
+static int ack;
+
+static void *puts_in_turn(void *arg)
+{
+	while (!atomic_load((atomic_bool *)arg)) {
+		x_put(efd, 3);
+		x_take(ack);
+	}
+	return NULL;
+}
+
+static void *makes_a_call(void *arg)
+{
+	x_wait0(*(int *)arg);
+	return NULL;
+}
+
+static void *starts_threads(void *arg)
+{
+	int own_ep = x_epoll();
+	pthread_t thread;
+
+	while (!atomic_load((atomic_bool *)arg)) {
+		pthread_create(&thread, NULL, makes_a_call, &own_ep);
+		pthread_join(thread, NULL);
+	}
+	return NULL;
+}
+
+/* The same for a wait that sleeps, for a signalfd too, while threads end. */
+static void fails_beside_sleep(void)
+{
+	void *(*const run[])(void *) = {
+		fails_to_exec, puts_in_turn, starts_threads};
+	uint64_t end = stress_now_ns() + (uint64_t)(stress.seconds * 1e9);
+	static atomic_bool over;
+	pthread_t threads[ARRAY_LEN(run)];
+	sigset_t set;
+	long count;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	efd = x_eventfd(0, 0);
+	ack = x_eventfd(0, 0);
+	ep = x_epoll();
+	x_add(ep, efd, EPOLLIN, 7);
+	x_add(ep, (int)good(signalfd(-1, &set, SFD_CLOEXEC)), EPOLLIN, 8);
+	for (size_t i = 0; i < ARRAY_LEN(run); i++)
+		pthread_create(&threads[i], NULL, run[i], &over);
+	for (count = 1;; count++) {
+		must(x_wait1(ep, -1, NULL) == 7, "wrong data");
+		must(x_take(efd) == 3, "wrong count");
+		if (stress_now_ns() > end)
+			break;
+		x_put(ack, 1);
+	}
+	atomic_store(&over, true);
+	x_put(ack, 1);
+	for (size_t i = 0; i < ARRAY_LEN(run); i++)
+		pthread_join(threads[i], NULL);
+	stress_ok("%ld rounds", count);
+}
+
 static const struct stress_case cases[] = {
 	{"place-of-the-old", place_of_the_old},
 	{"chain", chain},
 	{"killed", killed},
 	{"fails", fails},
+	{"fails-beside-sleep", fails_beside_sleep},
 	{"@new", new_image},
 	{"@chain-link", link_of_chain},
 	{NULL, NULL},
