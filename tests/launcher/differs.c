@@ -133,6 +133,22 @@ static void secret(void)
 	printf("write %s\n", word(write(ev, memory + 64, 8)));
 }
 
+static void call_each(void)
+{
+	int ep = epoll_create1(0), ev = eventfd(0, EFD_NONBLOCK);
+	struct epoll_event event = {.events = EPOLLIN};
+
+	printf("ctl %s, ", word(epoll_ctl(ep, EPOLL_CTL_ADD, ev, &event)));
+	printf("wait %s, ", word(epoll_wait(ep, &event, 1, 0)));
+	printf("write %s\n", word(eventfd_write(ev, 1)));
+}
+
+static void undumpable(void)
+{
+	prctl(PR_SET_DUMPABLE, 0);
+	call_each();
+}
+
 static volatile pid_t sleeper;
 
 /* When the main thread sleeps in its wait; under epemu that is not before the
@@ -350,6 +366,7 @@ int main(int argc, char **argv)
 		const char *name;
 		void (*run)(void);
 	} cases[] = {{"strict", strict}, {"trace", trace}, {"secret", secret},
+		{"calls", call_each}, {"undumpable", undumpable},
 		{"handler", handler}, {"tracer", tracer}, {"state", state},
 		{"herd", herd}, {"timer", timer}};
 

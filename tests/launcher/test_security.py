@@ -3,6 +3,7 @@
 test of each."""
 
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -11,6 +12,7 @@ from harness import EPEMU, TestCase, main
 
 OWNER, OTHER = 64321, 64322
 TRACED = ["/usr/bin/python3", "-c", "import select; select.epoll()"]
+DIFFERS = os.path.join(os.path.dirname(EPEMU), "../tests/launcher/differs")
 OPTIONS = ("-o", "--trace", "--record")
 
 
@@ -18,8 +20,8 @@ def words_of(option, path):
     return ["-v", "-o", path] if option == "-o" else [f"{option}={path}"]
 
 
-class Files(TestCase):
-    """Files that are written."""
+class Claims(TestCase):
+    """With a folder and a copy of epemu that any user can reach."""
 
     def setUp(self):
         super().setUp()
@@ -32,6 +34,10 @@ class Files(TestCase):
     def needs_root(self):
         if os.geteuid() != 0:
             self.lacks("not root")
+
+
+class Files(Claims):
+    """Files that are written."""
 
     def sticky(self, owner=0):
         """A folder in which all may write."""
@@ -148,6 +154,81 @@ class Files(TestCase):
             result = self.run_it([EPEMU, f"--trace={path}", *TRACED])
             self.assertEqual(result.returncode, 0)
             self.assertIn("epoll_create1", result.stderr)
+
+
+class Rights(Claims):
+    """What epemu may do, and what a program under it may."""
+
+    user = {"user": OWNER, "group": OWNER, "extra_groups": []}
+
+    def set_user_id(self):
+        """A program of root's that says as whom it runs."""
+        path = os.path.join(self.folder, "id")
+        shutil.copy("/usr/bin/id", path)
+        os.chmod(path, 0o4755)
+        return [path, "-u"]
+
+    def test_set_user_id_without_rights(self):
+        """NO_NEW_PRIVS is set: nothing is gained."""
+        self.needs_root()
+        argv = self.set_user_id()
+        self.assertEqual(self.run_it(argv, **self.user).stdout, "0\n")
+        self.assertEqual(self.run_it([self.epemu, *argv], **self.user).stdout,
+                         f"{OWNER}\n")
+
+    def test_set_user_id_with_rights(self):
+        self.needs_root()
+        become = ["setpriv", f"--reuid={OWNER}", f"--regid={OWNER}",
+                  "--clear-groups", "--"]
+        for prefix in self.ways():
+            result = self.run_it([*prefix, *become, *self.set_user_id()])
+            self.assertEqual(result.stdout, "0\n", result.stderr)
+
+    def test_process_that_may_not_be_traced(self):
+        """Without CAP_SYS_PTRACE its calls fail, and eventfds work."""
+        self.needs_root()
+        program = shutil.copy(DIFFERS, self.folder)
+        argv = [program, "undumpable"]
+        self.assertEqual(self.run_it(argv, **self.user).stdout,
+                         "ctl works, wait works, write works\n")
+        result = self.run_it([self.epemu, *argv], **self.user)
+        self.assertEqual(result.stdout,
+                         "ctl EPERM, wait EPERM, write works\n")
+        self.assertRegex(result.stderr, r"\Aepemu: [^\n]*traced[^\n]*\n\Z")
+        result = self.run_it([self.epemu, *argv])
+        self.assertEqual(result.stdout,
+                         "ctl works, wait works, write works\n")
+
+    def test_what_it_runs_opens_and_connects_to(self):
+        """Nothing but the program, epemu-symbols and the files asked for."""
+        log, trace = (os.path.join(self.folder, name)
+                      for name in ("strace", "trace"))
+        env = dict(self.env, ASAN_OPTIONS="detect_leaks=0")
+        result = self.run_it(
+            ["strace", "-f", "-o", log, "-e", "trace=execve,execveat,socket,"
+             "connect,open,openat,creat,mkdir,mkdirat,rename,renameat,"
+             "renameat2,unlink,unlinkat,link,linkat,symlink,symlinkat",
+             EPEMU, "--stack", f"--trace={trace}", DIFFERS, "calls"], env=env)
+        self.assertEqual(result.stdout, "ctl works, wait works, write works\n", result.stderr)
+        with open(log, encoding="utf-8") as file:
+            lines = file.read().splitlines()
+        ran = [os.path.basename(match[1]) for match in (
+            re.search(r'execve(?:at)?\([^"]*"([^"]*)"', line) for line in lines)
+            if match]
+        self.assertEqual(sorted(set(ran)), ["differs", "epemu",
+                                            "epemu-symbols"])
+        wrote = {match[1] for match in (
+            re.search(r'open(?:at)?\([^"]*"([^"]*)", [^)]*'
+                      r"O_(?:WRONLY|RDWR|CREAT)", line) for line in lines)
+            if match}
+        self.assertEqual({os.path.basename(path) for path in wrote
+                          if not path.startswith(("/proc/", "/dev/"))},
+                         {"trace"})
+        for line in lines:
+            if "socket(" in line:
+                self.assertIn("AF_UNIX", line)
+            self.assertNotRegex(
+                line, r" (creat|mkdir|rename|unlink|link|symlink)\w*\(")
 
 
 # Has its tracer, and waits under a mask of its own again and again.
