@@ -101,7 +101,7 @@ void emu_intercept_call(struct emu_intercept *intercept, struct emu_call *call)
 	if (emu_exec_arrival(intercept, call))
 		return;
 	if (call->kind == EMU_CALL_USERFAULTFD) {
-		intercept->faults = true;
+		emu_faults_begin(&intercept->faults, call->thread);
 		emu_notifier_continue(intercept->listener, call->id);
 	} else if (call->kind == EMU_CALL_OTHER) {
 		foreign_arch(intercept, call);
@@ -382,6 +382,7 @@ void emu_intercept_destroy(struct emu_intercept *intercept)
 	emu_threads_destroy(intercept->threads);
 	emu_exec_finish(intercept);
 	emu_touch_finish(intercept);
+	emu_faults_finish(&intercept->faults);
 	if (intercept->fdtable)
 		retire_all(intercept);
 	emu_fdtable_destroy(intercept->fdtable);

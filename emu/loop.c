@@ -40,12 +40,13 @@
 /* So many fetches reach all in `whole`. */
 #define WHOLE_ROUNDS(loop) (emu_edges_count(loop) / BATCH + 2)
 
-struct emu_loop *emu_loop_create(void)
+struct emu_loop *emu_loop_create(uint64_t *steps)
 {
 	struct emu_loop *loop = calloc(1, sizeof(*loop));
 
 	if (!loop)
 		return NULL;
+	loop->steps = steps;
 	loop->whole = -1;
 	loop->last_fd = -1;
 	loop->epfd = epoll_create1(EPOLL_CLOEXEC);
@@ -412,12 +413,7 @@ static int rest_starved(struct emu_loop *loop, const struct timespec *timeout,
 
 static void step(struct emu_loop *loop)
 {
-	__atomic_store_n(&loop->steps, loop->steps + 1, __ATOMIC_RELAXED);
-}
-
-const uint64_t *emu_loop_steps(const struct emu_loop *loop)
-{
-	return &loop->steps;
+	__atomic_store_n(loop->steps, *loop->steps + 1, __ATOMIC_RELAXED);
 }
 
 static int sleep_until(

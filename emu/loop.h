@@ -35,8 +35,13 @@ struct emu_settle {
 	void (*settle)(struct emu_settle *settle);
 };
 
-/* NULL when the host refuses an epoll instance (errno says why). */
-struct emu_loop *emu_loop_create(void);
+/*
+ * *steps, which is 0 at first, tells how often the loop went to rest and came
+ * back: odd while it rests, which includes what it serves before a call.
+ * Another thread may read it, atomically. NULL when the host refuses an epoll
+ * instance (errno says why).
+ */
+struct emu_loop *emu_loop_create(uint64_t *steps);
 void emu_loop_destroy(struct emu_loop *loop);
 
 /* Adds `fd` with `events`. Errors: those of epoll_ctl(2), negative. */
@@ -82,13 +87,6 @@ struct emu_deadlines *emu_loop_deadlines(struct emu_loop *loop);
 
 /* CLOCK_MONOTONIC, nanoseconds. */
 uint64_t emu_loop_now_ns(void);
-
-/*
- * How often the loop went to rest and came back: odd while it rests, which
- * includes what it serves before a call. Another thread may read it,
- * atomically.
- */
-const uint64_t *emu_loop_steps(const struct emu_loop *loop);
 
 /* Runs until emu_loop_stop(). Returns 0, or a negative errno. */
 int emu_loop_run(struct emu_loop *loop);

@@ -45,7 +45,7 @@ struct emu_loop {
 	bool all_needed;
 	bool edges_due; /* there is one now */
 	uint64_t turn; /* counts the sleeps */
-	uint64_t steps; /* into a sleep and out of it; see emu_loop_steps() */
+	uint64_t *steps; /* into a sleep and out of it; see emu_loop_create() */
 	uint64_t whole_known; /* as in struct emu_edges, of `forgets` sources */
 
 	int head; /* next event to serve */

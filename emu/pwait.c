@@ -58,6 +58,7 @@ struct emu_pwait {
 	uint64_t old_mask;
 	uint64_t pending; /* that the lent mask lets through from the start */
 	bool keeps_mask; /* it is the thread's own */
+	bool looks; /* an observer wants the registers */
 	int sig; /* that is being delivered */
 };
 
@@ -143,14 +144,14 @@ static bool is_ignored(const struct emu_thread *thread, int sig)
 }
 
 /* Its thread cannot be seized: 0, or how the call fails. */
-static int not_traced(struct emu_parked *parked, bool lends, int rc)
+static int not_traced(struct emu_parked *parked, bool lends, bool looks, int rc)
 {
 	struct emu_intercept *intercept = parked->intercept;
 	const struct emu_call *call = &parked->call;
 	bool *warned = rc == -EBUSY ? &intercept->warned_debugger
 				    : &intercept->warned_untraced;
 
-	if (emu_look_is_due(intercept, call))
+	if (looks)
 		emu_observe_registers(intercept, call, NULL);
 	if (rc == -ESRCH || !lends) /* the first needs no answer */
 		return 0;
@@ -214,13 +215,14 @@ int emu_pwait_lend(struct emu_parked *parked, const uint64_t *mask)
 	/* Before it is traced: what is ignored is not kept then. */
 	pwait->pending = emu_target_pending(thread) & ~pwait->mask;
 	pwait->keeps_mask = !mask;
+	pwait->looks = looks;
 	rc = emu_stop_seize(thread);
 	if (rc == 0) {
 		start_lending(parked, pwait, own);
 		return 0;
 	}
 	free(pwait);
-	return not_traced(parked, mask, rc);
+	return not_traced(parked, mask, looks, rc);
 }
 
 static void go_on(struct emu_thread *thread, int sig)
@@ -244,7 +246,7 @@ static void lend(struct emu_thread *thread, int status)
 	}
 	if (get_mask(thread->tid, &pwait->old_mask) == 0 && !pwait->keeps_mask)
 		set_mask(thread->tid, pwait->mask);
-	if (emu_look_is_due(parked->intercept, &parked->call))
+	if (pwait->looks)
 		emu_look_registers(parked->intercept, &parked->call);
 	pwait->step = STEP_LENT;
 	go_on(thread, sig);

@@ -16,6 +16,7 @@
 #include "loop.h"
 #include "observer.h"
 #include "placeholder.h"
+#include "table.h"
 #include "target.h"
 #include "watch.h"
 
@@ -35,6 +36,13 @@ struct emu_sweep {
 	size_t left; /* so many of each kind are still to be looked at */
 	bool stale; /* something was made since the search began */
 	uint64_t next_whole_ns; /* not before then all at once again */
+};
+
+/* Whose memory may wait for somebody, see faults.c. */
+struct emu_faults {
+	struct emu_table processes; /* by id */
+	uint64_t changes; /* so often it has grown */
+	size_t prune_at; /* so many are looked through for ended ones */
 };
 
 struct emu_intercept {
@@ -78,7 +86,7 @@ struct emu_intercept {
 	bool mixed; /* an epoll's edges are in several parts */
 	bool coarse; /* an epoll's placeholder needs the doorbell for all */
 	size_t sleepers; /* waits that are parked, and not dead */
-	bool faults; /* a program may serve page faults */
+	struct emu_faults faults;
 	bool warned_32bit;
 	bool warned_denied;
 	bool warned_full;
@@ -328,6 +336,13 @@ bool emu_hold_status(
 void emu_hold_left(struct emu_intercept *intercept, struct emu_thread *thread);
 void emu_hold_forget(struct emu_thread *thread);
 
+/* faults.c: processes that made a userfaultfd, and those they forked. */
+/* The thread's process makes one. */
+void emu_faults_begin(struct emu_faults *faults, struct emu_thread *thread);
+/* May somebody have to bring pages of the thread's memory? */
+bool emu_faults_possible(struct emu_faults *faults, struct emu_thread *thread);
+void emu_faults_finish(struct emu_faults *faults);
+
 /* touch.c: calls whose memory is not there yet. */
 /* True: the call goes on when it is. */
 bool emu_touch_first(
@@ -365,7 +380,7 @@ void emu_exec_finish(struct emu_intercept *intercept);
  * wants its registers. True: the call is void, and will be made again.
  */
 bool emu_look(struct emu_intercept *intercept, const struct emu_call *call);
-/* Does an observer want them, and has not had them yet? */
+/* Does an observer want them? It is asked once for each call. */
 bool emu_look_is_due(
 	struct emu_intercept *intercept, const struct emu_call *call);
 /* In a stop of the thread: the observers get them. */

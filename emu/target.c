@@ -169,6 +169,14 @@ pid_t emu_target_process_of(pid_t tid)
 	return (pid_t)tgid;
 }
 
+pid_t emu_target_parent_of(pid_t process)
+{
+	uint64_t parent = 0;
+
+	status_line(process, "PPid", 10, &parent);
+	return (pid_t)parent;
+}
+
 pid_t emu_target_process(struct emu_thread *thread)
 {
 	if (!thread->tgid)

@@ -64,6 +64,8 @@ int emu_target_stat(pid_t tid, struct emu_stat *stat);
 /* The thread's process; 0 when it is gone. */
 pid_t emu_target_process(struct emu_thread *thread);
 pid_t emu_target_process_of(pid_t tid);
+/* The parent of a process, 0 when it is gone. */
+pid_t emu_target_parent_of(pid_t process);
 
 /*
  * Opens /proc/TID/syscall for good, which says later whether this thread, not

@@ -306,7 +306,8 @@ bool emu_touch_first(
 {
 	struct ranges ranges;
 
-	if (!intercept->faults || call->touched || call->stopped)
+	if (call->touched || call->stopped ||
+		!emu_faults_possible(&intercept->faults, call->thread))
 		return false;
 	ranges.count = 0;
 	add_arguments(&ranges, call);
@@ -318,7 +319,8 @@ bool emu_touch_events(struct emu_intercept *intercept,
 {
 	struct ranges ranges;
 
-	if (!intercept->faults || call->touched || call->stopped)
+	if (call->touched || call->stopped ||
+		!emu_faults_possible(&intercept->faults, call->thread))
 		return false;
 	ranges.count = 0;
 	add(&ranges, call, call->args[1],

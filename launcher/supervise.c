@@ -67,6 +67,7 @@ struct supervisor {
 	int program_pidfd;
 	pid_t program;
 	pid_t canary; /* 0 when there is none */
+	uint64_t steps; /* of the loop; the watchdog may look to the very end */
 	bool failed; /* epemu could not start the program */
 	bool program_leads; /* a process group of its own */
 	bool program_ended;
@@ -161,7 +162,7 @@ static void start_watchdog(const struct supervisor *supervisor)
 		.messages = supervisor->launch->messages.path
 				    ? &supervisor->launch->messages.outlet
 				    : NULL,
-		.steps = emu_loop_steps(supervisor->loop),
+		.steps = &supervisor->steps,
 	};
 
 	emu_watchdog_start(&watchdog);
@@ -396,7 +397,7 @@ static pid_t fork_program(
 
 static int set_up_loop(struct supervisor *supervisor)
 {
-	supervisor->loop = emu_loop_create();
+	supervisor->loop = emu_loop_create(&supervisor->steps);
 	if (!supervisor->loop)
 		return -errno;
 	emu_outlet_attach(

@@ -11,7 +11,7 @@ struct emu_watchdog {
 	int control; /* to the launcher process */
 	/* Where messages go; NULL: to the launcher process. */
 	const struct emu_outlet *messages;
-	const uint64_t *steps; /* see emu_loop_steps() */
+	const uint64_t *steps; /* of the loop, for as long as the thread runs */
 };
 
 /*

@@ -161,11 +161,16 @@ static void registers(
 	struct trace_thread *thread =
 		trace_known_thread(&trace->known, call->thread);
 	struct trace_call *record = open_call(trace, call);
+	struct trace_stack *stack;
 
-	if (thread && registers)
+	if (thread && registers) {
 		trace_looker_registers(&trace->looker, thread, call, registers);
-	else if (record)
-		record->stack = trace_looker_make_do(&trace->looker, call);
+	} else if (record) {
+		stack = trace_looker_make_do(&trace->looker, call);
+		/* It may have one from when the call was made before. */
+		trace_stack_replace(&record->stack, stack);
+		trace_stack_put(stack);
+	}
 }
 
 static void again(

@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 
 #define PAGE 4096u
+#define MANY 40u
 
 /* Linux 6.1 */
 #ifndef USERFAULTFD_IOC_NEW
@@ -253,12 +254,69 @@ static void never(void)
 	stress_ok("the others went on");
 }
 
+static int many_ep;
+
+static void *waits_for_page(void *page)
+{
+	epoll_wait(many_ep, page, 4, -1);
+	_exit(1);
+}
+
+/* Pages of ours, which nobody but the kernel brings. */
+static void wait_into_fresh_pages(void)
+{
+	int ep = x_epoll(), efd = x_eventfd(1, 0);
+	char *at = mmap(NULL, MANY * PAGE, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	x_add(ep, efd, EPOLLIN, 5);
+	for (size_t i = 0; i < MANY; i++)
+		must(epoll_wait(ep, (void *)(at + i * PAGE), 4, -1) == 1,
+			"wait: %s", strerror(errno));
+}
+
+/* The same for more threads than anybody has who brings pages. */
+static void never_for_many(void)
+{
+	pid_t child;
+
+	child = stress_fork();
+	if (child == 0) {
+		struct uffdio_api api = {.api = UFFD_API};
+		struct uffdio_register reg = {
+			.mode = UFFDIO_REGISTER_MODE_MISSING};
+		int efd = x_eventfd(1, 0);
+		pthread_t thread;
+
+		many_ep = x_epoll();
+		x_add(many_ep, efd, EPOLLIN, 5);
+		faults_fd = open_faults();
+		good(ioctl(faults_fd, UFFDIO_API, &api));
+		area = mmap(NULL, MANY * PAGE, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		reg.range.start = (uintptr_t)area;
+		reg.range.len = MANY * PAGE;
+		good(ioctl(faults_fd, UFFDIO_REGISTER, &reg));
+		for (size_t i = 1; i < MANY; i++)
+			pthread_create(
+				&thread, NULL, waits_for_page, area + i * PAGE);
+		waits_for_page(area);
+	}
+	stress_wait_blocked(child, NR_WAIT, SYS_epoll_pwait);
+	wait_into_fresh_pages();
+	stress_basic_calls();
+	stress_kill(child);
+	stress_basic_calls();
+	stress_ok("the others went on");
+}
+
 static const struct stress_case cases[] = {
 	{"ready", ready},
 	{"later", later},
 	{"arguments", arguments},
 	{"interrupted", interrupted},
 	{"never", never},
+	{"never-for-many", never_for_many},
 	{NULL, NULL},
 };
 

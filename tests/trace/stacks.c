@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -125,6 +126,31 @@ KEPT static void storm(void)
 	if (read(event, &count, sizeof(count)) != sizeof(count))
 		abort();
 	printf("%llu\n", (unsigned long long)count);
+}
+
+/* Waits that sleep, one of them under a mask of its own. */
+KEPT static void wait_in(int epoll, size_t size)
+{
+	char *room = alloca(size);
+	struct epoll_event got;
+	sigset_t mask;
+
+	memset(room, 1, size);
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGUSR1);
+	if (epoll_wait(epoll, &got, 1, 10) != 0 ||
+		epoll_pwait(epoll, &got, 1, 10, &mask) != 0)
+		abort();
+	sink += room[size / 2];
+}
+
+KEPT static void waits(void)
+{
+	int epoll = epoll_create1(0);
+
+	for (int i = 0; i < 8; i++)
+		wait_in(epoll, 16 + (size_t)(i / 2 % 5) * 48);
+	sink++;
 }
 
 static void *in_thread(void *unused)
@@ -299,6 +325,7 @@ static const struct {
 	{"callers", callers},
 	{"deep", deep_twice},
 	{"threads", threads},
+	{"waits", waits},
 	{"signal", handle},
 	{"fork", fork_one},
 	{"twice", twice},

@@ -105,6 +105,14 @@ class Stack(TraceCase):
             for case, expected in EXPECTED.items():
                 self.check(way, case, expected)
 
+    def test_waits_that_sleep(self):
+        for way in SURE:
+            waits = [frames for call, frames, _ in
+                     self.stacks(self.built(way, "waits"))
+                     if call in ("epoll_wait", "epoll_pwait")]
+            self.assertEqual([self.own(frames) for frames in waits],
+                             [["wait_in", "waits", "main"]] * 16, way)
+
     def test_deep(self):
         for way in SURE:
             calls = [call for call in self.stacks(self.built(way, "deep"))
