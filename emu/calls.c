@@ -4,6 +4,15 @@
 
 #include <string.h>
 
+struct emu_call emu_call_keep(const struct emu_call *call)
+{
+	struct emu_call copy = *call;
+
+	copy.object = NULL;
+	copy.item = NULL;
+	return copy;
+}
+
 const char *emu_call_name(enum emu_call_kind kind)
 {
 	static const char *const names[] = {

@@ -52,12 +52,18 @@ struct emu_call {
 	bool touched; /* its memory was seen to, see touch.c */
 	bool again; /* it was in such a stop, which could not end it */
 
-	/* What was found out on the way, for those who observe. */
+	/*
+	 * What was found out on the way, for those who observe. The objects may
+	 * go at any time: see emu_call_keep().
+	 */
 	struct emu_object *object; /* the epoll or eventfd that it is about */
 	struct emu_object *item; /* of epoll_ctl(), if it is emulated */
 	uint64_t value; /* read from, or to write to, that eventfd */
 	struct emu_event event; /* of epoll_ctl() */
 };
+
+/* A copy for later, without the objects. */
+struct emu_call emu_call_keep(const struct emu_call *call);
 
 /* The call's name, as in its manual page. */
 const char *emu_call_name(enum emu_call_kind kind);

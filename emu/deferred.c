@@ -29,7 +29,7 @@ bool emu_deferred_add(struct emu_list *list, const struct emu_call *call)
 
 	if (!deferred)
 		return false;
-	deferred->call = *call;
+	deferred->call = emu_call_keep(call);
 	emu_list_add_tail(&deferred->link, list);
 	return true;
 }

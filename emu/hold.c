@@ -75,7 +75,8 @@ int emu_hold_begin(struct emu_intercept *intercept, const struct emu_call *call,
 		return rc;
 	}
 	hold->use = use;
-	hold->call = *call;
+	hold->call = emu_call_keep(call);
+	emu_observe_put_off(intercept, call);
 	thread->hold = hold;
 	/* From now on a signal is told by a stop; an earlier one is not. */
 	if (!emu_notifier_valid(intercept->listener, call->id))

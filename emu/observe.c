@@ -161,6 +161,13 @@ void emu_observe_woken(const struct emu_parked *parked)
 			&parked->intercept->cause, emu_loop_now_ns());
 }
 
+void emu_observe_put_off(
+	struct emu_intercept *intercept, const struct emu_call *call)
+{
+	if (emu_observed(intercept))
+		TELL(intercept, put_off, call);
+}
+
 void emu_observe_slept_on(const struct emu_parked *parked)
 {
 	if (emu_observed(parked->intercept))

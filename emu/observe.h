@@ -30,6 +30,8 @@ void emu_observe_interrupted(struct emu_intercept *intercept,
 	const struct emu_call *call, int64_t result, int sig);
 void emu_observe_parked(const struct emu_parked *parked, uint64_t until_ns);
 void emu_observe_woken(const struct emu_parked *parked);
+void emu_observe_put_off(
+	struct emu_intercept *intercept, const struct emu_call *call);
 void emu_observe_slept_on(const struct emu_parked *parked);
 void emu_observe_counter(struct emu_intercept *intercept,
 	const struct emu_object *eventfd, const struct emu_call *call);

@@ -117,6 +117,8 @@ struct emu_observer {
 	/* A wake or its deadline chose the sleeper; it is served presently. */
 	void (*woken)(void *ctx, const struct emu_call *call,
 		const struct emu_cause *cause, uint64_t at_ns);
+	/* What becomes of it is told later, without its object. */
+	void (*put_off)(void *ctx, const struct emu_call *call);
 	/*
 	 * It found nothing, and sleeps on: a spurious wake, if it was woken
 	 * since it was parked.

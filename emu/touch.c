@@ -287,7 +287,7 @@ static bool order(struct emu_intercept *intercept, const struct emu_call *call,
 	if (!touch)
 		return false;
 	*touch = (struct emu_touch){
-		.call = *call,
+		.call = emu_call_keep(call),
 		.tid = call->thread->tid,
 		.sleeps = sleeps,
 		.ranges = *ranges,
@@ -298,6 +298,7 @@ static bool order(struct emu_intercept *intercept, const struct emu_call *call,
 		return false;
 	}
 	call->thread->touch = touch;
+	emu_observe_put_off(intercept, call);
 	return true;
 }
 

@@ -56,7 +56,7 @@ void emu_voided_note_answer(struct emu_intercept *intercept,
 	if (!emu_voided_reserve(call->thread) && !answers)
 		return;
 	answers = call->thread->answers;
-	answers->answers[answers->next].call = *call;
+	answers->answers[answers->next].call = emu_call_keep(call);
 	answers->answers[answers->next].result = result;
 	answers->answers[answers->next].unseen = intercept->unseen;
 	answers->answers[answers->next].given = true;
@@ -123,7 +123,7 @@ void emu_voided_remember(
 	if (!voided)
 		return;
 	thread->voided_spare = NULL;
-	voided->call = *call;
+	voided->call = emu_call_keep(call);
 	voided->why = why;
 	voided->result = result;
 	voided->fresh = true;
@@ -141,6 +141,8 @@ void emu_voided_add(struct emu_intercept *intercept,
 {
 	if (!emu_voided_is_undecided(why))
 		emu_voided_observe(intercept, call, why, result);
+	else
+		emu_observe_put_off(intercept, call);
 	emu_voided_remember(call, why, result);
 }
 

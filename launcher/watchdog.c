@@ -40,6 +40,8 @@
 
 /* So much waiting for a processor between two looks, and the look is void. */
 #define STARVED_NS 500000000u
+/* Unless it ran so long. */
+#define RAN_NS 300000000u
 
 /* There is one, as there is one supervisor. */
 static struct {
@@ -47,7 +49,7 @@ static struct {
 	pid_t watched; /* the thread that takes the calls */
 	sem_t started;
 	int error;
-	uint64_t starved_ns; /* as of the last look */
+	uint64_t ran_ns, starved_ns; /* as of the last look */
 } state;
 
 static void read_watched(const char *name, char *text, size_t size)
@@ -61,17 +63,23 @@ static void read_watched(const char *name, char *text, size_t size)
 	text[strcspn(text, "\n")] = '\0';
 }
 
-/* Has the thread mostly waited for a processor since the last look? */
+/*
+ * Has the thread mostly waited for a processor since the last look? One that
+ * had it for a while and still did not come to rest was not kept from it.
+ */
 static bool was_starved(void)
 {
-	unsigned long long waited_ns = 0;
-	uint64_t before_ns = state.starved_ns;
+	unsigned long long ran_ns = state.ran_ns, waited_ns = state.starved_ns;
+	bool starved;
 	char text[128];
 
 	read_watched("schedstat", text, sizeof(text));
-	if (sscanf(text, "%*u %llu", &waited_ns) == 1)
-		state.starved_ns = waited_ns;
-	return state.starved_ns - before_ns > STARVED_NS;
+	sscanf(text, "%llu %llu", &ran_ns, &waited_ns);
+	starved = waited_ns - state.starved_ns > STARVED_NS &&
+		  ran_ns - state.ran_ns < RAN_NS;
+	state.ran_ns = ran_ns;
+	state.starved_ns = waited_ns;
+	return starved;
 }
 
 static void say(const char *line)

@@ -216,6 +216,14 @@ static void parked(void *ctx, const struct emu_call *call, uint64_t until_ns,
 	name_object(record, call);
 }
 
+static void put_off(void *ctx, const struct emu_call *call)
+{
+	struct trace_call *record = open_call(ctx, call);
+
+	if (record && call->object)
+		name_object(record, call);
+}
+
 static void woken(void *ctx, const struct emu_call *call,
 	const struct emu_cause *cause, uint64_t at_ns)
 {
@@ -444,6 +452,7 @@ struct trace *trace_create(struct trace_sink *sinks,
 		.wants_registers = wants_registers,
 		.registers = registers,
 		.parked = parked,
+		.put_off = put_off,
 		.woken = woken,
 		.slept_on = slept_on,
 		.queued = queued,
