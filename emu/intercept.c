@@ -28,14 +28,21 @@
 #include "stop.h"
 #include "supervisor.h"
 
-static bool serve_expired(struct emu_intercept *intercept)
+/*
+ * One of the deadlines that had expired when the first was looked for, which is
+ * noted in *now_ns. What is done about them arms others, and may take longer
+ * than until those expire: they wait for the next turn, lest this never ends.
+ */
+static bool serve_expired(struct emu_intercept *intercept, uint64_t *now_ns)
 {
 	struct emu_deadlines *deadlines = emu_loop_deadlines(intercept->loop);
 	struct emu_deadline *deadline;
 
 	if (emu_deadlines_next(deadlines) == EMU_DEADLINE_NEVER)
 		return false;
-	deadline = emu_deadlines_expired(deadlines, emu_loop_now_ns());
+	if (!*now_ns)
+		*now_ns = emu_loop_now_ns();
+	deadline = emu_deadlines_expired(deadlines, *now_ns);
 	if (!deadline)
 		return false;
 	if (deadline == &intercept->housekeeping)
@@ -71,13 +78,14 @@ static void settle(struct emu_settle *settle)
 {
 	struct emu_intercept *intercept =
 		emu_container_of(settle, struct emu_intercept, settle);
+	uint64_t now_ns = 0;
 
 	do {
 		while (!emu_list_empty(&intercept->woken))
 			emu_parked_serve(emu_container_of(intercept->woken.next,
 						 struct emu_parked, woken_link),
 				false);
-	} while (serve_expired(intercept));
+	} while (serve_expired(intercept, &now_ns));
 	emu_signalfd_arm(intercept);
 	emu_sweep_settle(intercept);
 	emu_placeholder_settle(&intercept->unsettled);
