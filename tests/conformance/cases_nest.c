@@ -233,6 +233,24 @@ CASE(n04_paths_of_length_5, .level = 4, .covers = "N04", .calls = "epoll_ctl",
 	IS(paths(5), 10);
 }
 
+/* The paths of one file count together, by whichever epoll they begin. */
+CASE(n04_paths_of_one_file, .level = 4, .covers = "N04", .calls = "epoll_ctl",
+	.ref = "fs/eventpoll.c: reverse_path_check_proc",
+	.breaks = "none known")
+{
+	int fd = ev_new(0, 0), top = ep_new(), n;
+
+	limit_files(1024);
+	for (n = 0; n < 600; n++) {
+		int ep = ep_new();
+
+		OK(ep_add(ep, fd, EPOLLIN, 1));
+		if (ep_add(top, ep, EPOLLIN, 1) < 0)
+			break;
+	}
+	IS(n, 500);
+}
+
 CASE(n05_poll_does_not_consume, .level = 3, .covers = "N05 D05",
 	.faults = "et-toggle nested-lost", .calls = "ppoll epoll_wait",
 	.ref = POLL_REF, .breaks = "GLib around an edge-triggered loop")
