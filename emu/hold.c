@@ -25,7 +25,6 @@
 #include <sys/wait.h>
 
 #include "arch.h"
-#include "notifier.h"
 #include "observe.h"
 #include "stop.h"
 #include "supervisor.h"
@@ -78,9 +77,6 @@ int emu_hold_begin(struct emu_intercept *intercept, const struct emu_call *call,
 	hold->call = emu_call_keep(call);
 	emu_observe_put_off(intercept, call);
 	thread->hold = hold;
-	/* From now on a signal is told by a stop; an earlier one is not. */
-	if (!emu_notifier_valid(intercept->listener, call->id))
-		emu_hold_left(intercept, thread);
 	emu_stop_request(PTRACE_INTERRUPT, thread->tid, 0, NULL);
 	if (emu_stop_soon(thread->tid, &status))
 		emu_hold_status(intercept, thread, status);

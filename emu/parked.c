@@ -151,12 +151,9 @@ void emu_parked_kill(struct emu_parked *parked, bool pass_on)
 
 void emu_parked_interrupted(struct emu_parked *parked)
 {
-	enum emu_void why = EMU_VOID_SLEPT;
-
-	if (emu_parked_is_wait(parked))
-		why = parked->undecided ? EMU_VOID_UNDECIDED : EMU_VOID_WAIT;
 	emu_parked_kill(parked, true);
-	emu_voided_add(parked->intercept, &parked->call, why, 0);
+	emu_voided_add(parked->intercept, &parked->call,
+		emu_parked_is_wait(parked) ? EMU_VOID_WAIT : EMU_VOID_SLEPT, 0);
 	emu_parked_destroy(parked);
 }
 

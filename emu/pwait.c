@@ -93,19 +93,17 @@ static void finish(const struct emu_parked *parked, int64_t result)
 }
 
 /*
- * A signal came before the mask could be lent. One that the mask lets in ends
- * the wait, which may have been seen asleep; a handler's frame will tell more
- * (mend.c). One that the mask blocks came before the call.
+ * A signal came before the mask could be lent. One that the mask blocks came
+ * before the call. Of another, its handler's frame tells what becomes of the
+ * wait: it ended a sleep, as far as anybody could tell. Without a handler the
+ * call comes again and sleeps on (a thread that was traced already is also
+ * woken by what it ignores), unless it was a stop.
  */
-static void before_mask(struct emu_parked *parked, bool let_in)
+static void before_mask(struct emu_parked *parked, enum emu_void why)
 {
 	emu_pwait_forget(parked->call.thread);
-	parked->resumes = false;
-	parked->undecided = true;
-	if (let_in)
-		return;
 	emu_parked_kill(parked, true);
-	emu_voided_add(parked->intercept, &parked->call, EMU_VOID_AGAIN, 0);
+	emu_voided_add(parked->intercept, &parked->call, why, 0);
 	emu_parked_destroy(parked);
 }
 
@@ -186,7 +184,9 @@ static void start_lending(
 	valid = emu_parked_valid(parked);
 	emu_stop_request(PTRACE_INTERRUPT, thread->tid, 0, NULL);
 	if (!valid)
-		before_mask(parked, lets_in(thread, pwait->mask, own));
+		before_mask(parked, lets_in(thread, pwait->mask, own)
+					    ? EMU_VOID_UNDECIDED
+					    : EMU_VOID_AGAIN);
 	else
 		look_soon(parked->intercept, thread);
 }
@@ -205,7 +205,7 @@ int emu_pwait_lend(struct emu_parked *parked, const uint64_t *mask)
 	if (mask && rc == 0 && own == (*mask & ~UNBLOCKABLE) && !looks) {
 		/* Or is that the mask of a handler, which will tell more? */
 		if (!emu_parked_valid(parked))
-			before_mask(parked, true);
+			before_mask(parked, EMU_VOID_UNDECIDED);
 		return 0;
 	}
 	pwait = calloc(1, sizeof(*pwait));
@@ -238,10 +238,14 @@ static void lend(struct emu_thread *thread, int status)
 	int sig = emu_stop_signal(status);
 
 	if (sig ? !is_ignored(thread, sig) : WSTOPSIG(status) != SIGTRAP) {
-		bool let_in = !(pwait->mask >> (WSTOPSIG(status) - 1) & 1);
+		enum emu_void why = EMU_VOID_WAIT;
 
+		if (pwait->mask >> (WSTOPSIG(status) - 1) & 1)
+			why = EMU_VOID_AGAIN;
+		else if (is_caught(thread, WSTOPSIG(status)))
+			why = EMU_VOID_UNDECIDED;
 		emu_stop_let_go(thread->tid, sig);
-		before_mask(parked, let_in);
+		before_mask(parked, why);
 		return;
 	}
 	if (get_mask(thread->tid, &pwait->old_mask) == 0 && !pwait->keeps_mask)

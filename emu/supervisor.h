@@ -116,7 +116,6 @@ struct emu_parked {
 	bool dead;
 	bool expired; /* its deadline has come */
 	bool resumes; /* stopped by us: made again, it sleeps on */
-	bool undecided; /* cut off before its signal mask was in force */
 	bool delayed; /* there are events, and no memory for them yet */
 	bool kept; /* a wake chose it while an execve() was under way */
 
