@@ -34,27 +34,6 @@ struct emu_hold {
 	struct emu_call call;
 };
 
-/* The thread left the call before it stopped: by a handler, or a stop. */
-static void left(struct emu_intercept *intercept, const struct emu_hold *hold)
-{
-	struct emu_parked *parked = hold->call.thread->parked;
-
-	if (hold->use == EMU_HOLD_NOTHING)
-		return;
-	if (parked)
-		emu_parked_interrupted(parked);
-	else
-		emu_voided_add(intercept, &hold->call, EMU_VOID_UNDECIDED, 0);
-}
-
-void emu_hold_left(struct emu_intercept *intercept, struct emu_thread *thread)
-{
-	struct emu_hold *hold = thread->hold;
-
-	left(intercept, hold);
-	hold->use = EMU_HOLD_NOTHING; /* the stop is still to come */
-}
-
 int emu_hold_begin(struct emu_intercept *intercept, const struct emu_call *call,
 	enum emu_hold_use use)
 {
@@ -87,6 +66,27 @@ void emu_hold_forget(struct emu_thread *thread)
 {
 	free(thread->hold);
 	thread->hold = NULL;
+}
+
+/* The thread left the call before it stopped: by a handler, or a stop. */
+static void left(struct emu_intercept *intercept, const struct emu_hold *hold)
+{
+	struct emu_parked *parked = hold->call.thread->parked;
+
+	if (hold->use == EMU_HOLD_NOTHING)
+		return;
+	if (parked)
+		emu_parked_interrupted(parked);
+	else
+		emu_voided_add(intercept, &hold->call, EMU_VOID_UNDECIDED, 0);
+}
+
+void emu_hold_left(struct emu_intercept *intercept, struct emu_thread *thread)
+{
+	struct emu_hold *hold = thread->hold;
+
+	left(intercept, hold);
+	hold->use = EMU_HOLD_NOTHING; /* the stop is still to come */
 }
 
 /* In the stop, on the way out of the call. */

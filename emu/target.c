@@ -145,14 +145,16 @@ enum emu_disposition emu_target_disposition(
 	const struct emu_thread *thread, int sig)
 {
 	uint64_t bit = 1ull << (sig - 1);
-	uint64_t set = 0;
+	uint64_t caught = 0, ignored = 0;
+	char text[4096];
 
-	emu_target_status(thread, "SigCgt", &set);
-	if (set & bit)
+	if (read_status(thread->tid, text, sizeof(text)) > 0) {
+		status_value(text, "SigCgt", 16, &caught);
+		status_value(text, "SigIgn", 16, &ignored);
+	}
+	if (caught & bit)
 		return EMU_SIGNAL_CAUGHT;
-	set = 0;
-	emu_target_status(thread, "SigIgn", &set);
-	return set & bit ? EMU_SIGNAL_IGNORED : by_default(sig);
+	return ignored & bit ? EMU_SIGNAL_IGNORED : by_default(sig);
 }
 
 int emu_target_number(

@@ -24,6 +24,8 @@ MARK = "EPEMU_TEST_MARK"
 EPEMU = os.path.abspath(sys.argv.pop(1) if len(sys.argv) > 1 and
                         not sys.argv[1].startswith("-")
                         else os.environ.get("EPEMU", "epemu"))
+# A program that shows what epemu does differently, built beside it.
+DIFFERS = os.path.join(os.path.dirname(EPEMU), "../tests/launcher/differs")
 HERE = os.path.dirname(os.path.abspath(__file__))
 PYTHON = sys.executable
 

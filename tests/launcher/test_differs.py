@@ -3,11 +3,7 @@
 
 One that is gone fails too, so that the limits stay true."""
 
-import os
-
-from harness import EPEMU, TestCase, main
-
-DIFFERS = os.path.join(os.path.dirname(EPEMU), "../tests/launcher/differs")
+from harness import DIFFERS, EPEMU, TestCase, main
 
 
 class Differs(TestCase):

@@ -8,11 +8,10 @@ import shutil
 import stat
 import tempfile
 
-from harness import EPEMU, TestCase, main
+from harness import DIFFERS, EPEMU, TestCase, main
 
 OWNER, OTHER = 64321, 64322
 TRACED = ["/usr/bin/python3", "-c", "import select; select.epoll()"]
-DIFFERS = os.path.join(os.path.dirname(EPEMU), "../tests/launcher/differs")
 OPTIONS = ("-o", "--trace", "--record")
 
 
@@ -209,7 +208,8 @@ class Rights(Claims):
              "connect,open,openat,creat,mkdir,mkdirat,rename,renameat,"
              "renameat2,unlink,unlinkat,link,linkat,symlink,symlinkat",
              EPEMU, "--stack", f"--trace={trace}", DIFFERS, "calls"], env=env)
-        self.assertEqual(result.stdout, "ctl works, wait works, write works\n", result.stderr)
+        self.assertEqual(result.stdout, "ctl works, wait works, write works\n",
+                         result.stderr)
         with open(log, encoding="utf-8") as file:
             lines = file.read().splitlines()
         ran = [os.path.basename(match[1]) for match in (
