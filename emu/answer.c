@@ -27,15 +27,8 @@ void emu_answer_tally(struct emu_intercept *intercept,
 		counts->errors++;
 }
 
-void emu_answer_count(struct emu_intercept *intercept,
-	const struct emu_call *call, int64_t result)
-{
-	emu_answer_tally(intercept, call, result);
-	emu_observe_finished(intercept, call, EMU_END_ANSWERED, result);
-}
-
-int emu_answer(struct emu_intercept *intercept, const struct emu_call *call,
-	int64_t result)
+static int answer(struct emu_intercept *intercept, const struct emu_call *call,
+	enum emu_end how, int64_t result)
 {
 	int rc;
 
@@ -47,8 +40,15 @@ int emu_answer(struct emu_intercept *intercept, const struct emu_call *call,
 		return -ENOENT;
 	if (!call->stopped)
 		emu_voided_note_answer(intercept, call, result, false);
-	emu_answer_count(intercept, call, result);
+	emu_answer_tally(intercept, call, result);
+	emu_observe_finished(intercept, call, how, result);
 	return 0;
+}
+
+int emu_answer(struct emu_intercept *intercept, const struct emu_call *call,
+	int64_t result)
+{
+	return answer(intercept, call, EMU_END_ANSWERED, result);
 }
 
 void emu_answer_plain(struct emu_intercept *intercept,
@@ -63,6 +63,13 @@ void emu_answer_done(struct emu_intercept *intercept,
 {
 	if (emu_answer(intercept, call, result) < 0)
 		emu_voided_add(intercept, call, EMU_VOID_DONE, result);
+}
+
+void emu_answer_given(struct emu_intercept *intercept,
+	const struct emu_call *call, int number)
+{
+	if (answer(intercept, call, EMU_END_GIVEN, number) < 0)
+		emu_voided_add(intercept, call, EMU_VOID_DONE, number);
 }
 
 void emu_answer_continue(

@@ -47,6 +47,13 @@ bool emu_call_is_wait(enum emu_call_kind kind)
 	       kind == EMU_CALL_EPOLL_PWAIT2;
 }
 
+bool emu_call_makes(enum emu_call_kind kind)
+{
+	return kind == EMU_CALL_EPOLL_CREATE ||
+	       kind == EMU_CALL_EPOLL_CREATE1 || kind == EMU_CALL_EVENTFD ||
+	       kind == EMU_CALL_EVENTFD2;
+}
+
 bool emu_call_repeats(
 	const struct emu_call *call, const struct emu_call *earlier)
 {

@@ -74,6 +74,9 @@ bool emu_call_is_epoll(enum emu_call_kind kind);
 /* Is it epoll_wait() or one of its kin? */
 bool emu_call_is_wait(enum emu_call_kind kind);
 
+/* Does it make an epoll or an eventfd? */
+bool emu_call_makes(enum emu_call_kind kind);
+
 /* Is it one and the same call, made again by the same thread? */
 bool emu_call_repeats(
 	const struct emu_call *call, const struct emu_call *earlier);

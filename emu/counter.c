@@ -33,10 +33,12 @@ static int peek(int fd, uint64_t *count)
 	char path[32];
 	char text[512];
 	const char *at;
+	ssize_t rc;
 
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-	if (emu_proc_read(path, text, sizeof(text)) < 0)
-		return -EIO;
+	rc = emu_proc_read(path, text, sizeof(text));
+	if (rc < 0)
+		return (int)rc;
 	at = strstr(text, key);
 	if (!at)
 		return -EIO;
@@ -48,12 +50,14 @@ static int peek(int fd, uint64_t *count)
 static bool fits(struct emu_object *object, uint64_t value)
 {
 	uint64_t count = 0;
+	int rc;
 
 	if (value <= 1)
 		return value == 0 ||
 		       (emu_weak_poll(&object->weak) & EPOLLOUT) != 0;
-	if (peek(object->counter_fd, &count) < 0)
-		return false;
+	rc = peek(object->counter_fd, &count);
+	if (rc < 0) /* where nobody can look, the write itself tells */
+		return emu_proc_no_room(rc);
 	return UINT64_MAX - count > value;
 }
 

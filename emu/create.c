@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * epoll_create(2) and eventfd(2): a new object of the engine, and its
- * placeholder in the caller's descriptor table. Handing over the descriptor
- * is the answer itself (SECCOMP_ADDFD_FLAG_SEND), so either both happen or
- * neither does.
+ * placeholder in the caller's descriptor table.
+ *
+ * The descriptor is put there first and answered with afterwards. The kernel
+ * can do both at once (SECCOMP_ADDFD_FLAG_SEND), but not safely: the
+ * supervisor waits in that call for the thread to take the descriptor, and if
+ * it is itself stopped, traced or frozen in that moment, the thread gets 0 and
+ * no descriptor.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -57,13 +61,12 @@ static void hand_over(struct emu_intercept *intercept, struct emu_call *call,
 	}
 	close(fd);
 	if (number >= 0) {
-		emu_answer_tally(intercept, call, number);
 		call->object = object;
 		emu_observe_made(intercept, object, call);
-		emu_observe_finished(intercept, call, EMU_END_GIVEN, number);
 		emu_fdtable_hint(
 			intercept->fdtable, call->thread, number, object);
 		emu_sweep_note(intercept);
+		emu_answer_given(intercept, call, number);
 		return;
 	}
 	emu_placeholder_destroy(object);

@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "observe.h"
+#include "proc.h"
 #include "supervisor.h"
 
 struct emu_object *emu_dispatch_epoll(
@@ -21,7 +22,7 @@ struct emu_object *emu_dispatch_epoll(
 	}
 	if (rc == -EPERM)
 		emu_answer_denied(intercept, call);
-	else if (rc == -EMFILE || rc == -ENFILE) /* no room to look */
+	else if (emu_proc_no_room(rc)) /* to look at it */
 		emu_answer_plain(intercept, call, -ENOMEM);
 	else /* not ours: the kernel knows what to say */
 		emu_answer_continue(intercept, call);

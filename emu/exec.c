@@ -20,6 +20,7 @@
  * memory, which has no user any more. A child that shares its memory with its
  * parent (vfork(2)) has a flag that its first execve() clears.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,11 +30,15 @@
 #include "memory.h"
 #include "notifier.h"
 #include "proc.h"
+#include "room.h"
 #include "supervisor.h"
 
 /* How often it is looked at while somebody waits, and while nobody does. */
 #define TICK_NS 1000000u
 #define IDLE_TICK_NS 100000000u
+
+/* So many may be over unnoticed, beside twice as many as are under way. */
+#define SPARE_RECORDS 16
 
 #define PF_FORKNOEXEC 0x40u /* include/linux/sched.h: did not execve() yet */
 
@@ -44,9 +49,9 @@ struct emu_exec {
 	pid_t process;
 	pid_t tid;
 	int nr;
-	uint64_t ip; /* an address that the old image has */
-	int memory_fd; /* /proc/TID/mem, or -1 */
 	bool first; /* since fork */
+	uint64_t ip; /* else: an address that the old image has */
+	int memory_fd; /* and its /proc/TID/mem, or -1 */
 	bool waited_for; /* a parked call was to be served */
 	bool ran; /* it was seen running, and had spent this time: */
 	unsigned long user_ticks;
@@ -83,7 +88,7 @@ static struct emu_exec *find_of(
 {
 	return emu_list_empty(&intercept->execs)
 		       ? NULL
-		       : find(intercept, emu_target_process(thread));
+		       : find(intercept, thread->tgid);
 }
 
 /* Has the old image's memory no user any more? */
@@ -91,12 +96,15 @@ static bool image_is_gone(const struct emu_exec *exec)
 {
 	struct emu_stat stat;
 	char byte;
+	int rc;
 
-	if (exec->first && emu_target_stat(exec->process, &stat) == 0)
-		return !(stat.flags & PF_FORKNOEXEC);
+	if (exec->first) {
+		rc = emu_target_stat(exec->process, &stat);
+		return rc == 0 ? !(stat.flags & PF_FORKNOEXEC) : rc == -ESRCH;
+	}
 	/* Without it (no descriptor was left) the other signs have to do. */
 	return exec->memory_fd >= 0 &&
-	       pread(exec->memory_fd, &byte, 1, (off_t)exec->ip) <= 0;
+	       pread(exec->memory_fd, &byte, 1, (off_t)exec->ip) == 0;
 }
 
 /* Is it still under way? */
@@ -105,14 +113,18 @@ static bool is_under_way(struct emu_exec *exec)
 	char text[256];
 	struct emu_stat stat;
 	bool ran = exec->ran;
+	ssize_t rc = read_proc(exec->tid, "syscall", text, sizeof(text));
 
-	if (read_proc(exec->tid, "syscall", text, sizeof(text)) <= 0)
-		return false;
+	if (rc < 0)
+		return emu_proc_no_room((int)rc);
 	exec->ran = false;
 	if (strncmp(text, "running", 7) != 0)
 		return strtol(text, NULL, 10) == exec->nr;
-	if (image_is_gone(exec) || emu_target_stat(exec->tid, &stat) < 0)
+	if (image_is_gone(exec))
 		return false;
+	rc = emu_target_stat(exec->tid, &stat);
+	if (rc < 0)
+		return rc != -ESRCH;
 	exec->ran = true;
 	if (ran && stat.user_ticks != exec->user_ticks)
 		return false;
@@ -139,10 +151,11 @@ static bool has_succeeded(const struct emu_exec *exec)
 	       image_is_gone(exec);
 }
 
-static void free_exec(struct emu_exec *exec)
+static void free_exec(struct emu_intercept *intercept, struct emu_exec *exec)
 {
 	emu_deferred_drop(&exec->kept, NULL);
 	emu_list_remove(&exec->link);
+	intercept->exec_count--;
 	if (exec->memory_fd >= 0)
 		close(exec->memory_fd);
 	emu_free(&emu_memory, exec, sizeof(*exec));
@@ -174,8 +187,7 @@ static struct emu_parked *kept_parked(
 			emu_container_of(pos, struct emu_parked, link);
 
 		if (parked->kept && !parked->dead &&
-			emu_target_process(parked->call.thread) ==
-				exec->process)
+			parked->call.thread->tgid == exec->process)
 			return parked;
 	}
 	return NULL;
@@ -216,24 +228,23 @@ static void over(struct emu_intercept *intercept, struct emu_exec *exec)
 	else
 		serve_parked(intercept, exec);
 	serve_kept(intercept, exec);
-	free_exec(exec);
+	free_exec(intercept, exec);
 }
 
-static void arm(struct emu_intercept *intercept)
+/* Has the next look no later than so long from now. */
+static void look_within(struct emu_intercept *intercept, uint64_t after_ns)
 {
-	uint64_t after_ns = IDLE_TICK_NS;
-	struct emu_list *pos;
+	struct emu_deadline *tick = &intercept->exec_tick;
+	uint64_t at_ns = emu_loop_now_ns() + after_ns;
 
-	if (emu_list_empty(&intercept->execs))
-		return;
-	emu_list_for_each (pos, &intercept->execs) {
-		const struct emu_exec *exec = exec_of(pos);
+	if (!tick->armed || tick->at_ns > at_ns)
+		emu_deadline_arm(
+			emu_loop_deadlines(intercept->loop), tick, at_ns);
+}
 
-		if (exec->waited_for || !emu_list_empty(&exec->kept))
-			after_ns = TICK_NS;
-	}
-	emu_deadline_arm(emu_loop_deadlines(intercept->loop),
-		&intercept->exec_tick, emu_loop_now_ns() + after_ns);
+static bool is_waited_for(const struct emu_exec *exec)
+{
+	return exec->waited_for || !emu_list_empty(&exec->kept);
 }
 
 void emu_exec_tick(struct emu_intercept *intercept)
@@ -248,7 +259,10 @@ void emu_exec_tick(struct emu_intercept *intercept)
 		if (!is_under_way(exec))
 			over(intercept, exec);
 	}
-	arm(intercept);
+	intercept->exec_most = 2 * intercept->exec_count + SPARE_RECORDS;
+	emu_list_for_each (pos, &intercept->execs)
+		look_within(intercept,
+			is_waited_for(exec_of(pos)) ? TICK_NS : IDLE_TICK_NS);
 }
 
 bool emu_exec_under_way(
@@ -265,7 +279,7 @@ bool emu_exec_keeps_parked(struct emu_parked *parked)
 		return false;
 	parked->kept = true;
 	exec->waited_for = true;
-	arm(parked->intercept);
+	look_within(parked->intercept, TICK_NS);
 	return true;
 }
 
@@ -279,35 +293,39 @@ static bool keeps(struct emu_intercept *intercept, struct emu_exec *exec,
 	}
 	if (!emu_deferred_add(&exec->kept, call))
 		emu_dispatch_no_memory(intercept, call);
-	arm(intercept);
+	look_within(intercept, TICK_NS);
 	return true;
 }
 
-static void begin(struct emu_intercept *intercept, const struct emu_call *call)
+/* False: there is no memory. */
+static bool begin(struct emu_intercept *intercept, const struct emu_call *call)
 {
 	struct emu_exec *exec = emu_alloc(&emu_memory, sizeof(*exec));
-	pid_t process = emu_target_process(call->thread);
 	struct emu_stat stat;
 	char path[48];
 
 	if (!exec)
-		return;
-	if (!process) {
-		emu_free(&emu_memory, exec, sizeof(*exec));
-		return;
-	}
-	exec->process = process;
+		return false;
+	exec->process = call->thread->tgid;
 	exec->tid = call->thread->tid;
 	exec->nr = call->nr;
 	exec->ip = call->ip;
-	snprintf(path, sizeof(path), "/proc/%d/mem", (int)exec->tid);
-	exec->memory_fd = open(path, O_RDONLY | O_CLOEXEC);
+	exec->memory_fd = -1;
 	/* The leader's: a thread that clone(2) made has the flag as well. */
-	exec->first = emu_target_stat(process, &stat) == 0 &&
+	exec->first = emu_target_stat(exec->process, &stat) == 0 &&
 		      stat.flags & PF_FORKNOEXEC;
+	if (!exec->first) {
+		snprintf(path, sizeof(path), "/proc/%d/mem", (int)exec->tid);
+		exec->memory_fd =
+			emu_room_keep(open(path, O_RDONLY | O_CLOEXEC));
+	}
 	emu_list_init(&exec->kept);
 	emu_list_add_tail(&exec->link, &intercept->execs);
-	arm(intercept);
+	intercept->exec_count++;
+	look_within(intercept, intercept->exec_count > intercept->exec_most
+				       ? 0
+				       : IDLE_TICK_NS);
+	return true;
 }
 
 bool emu_exec_arrival(
@@ -319,8 +337,10 @@ bool emu_exec_arrival(
 		return true;
 	if (call->kind != EMU_CALL_EXEC)
 		return false;
-	begin(intercept, call);
-	emu_notifier_continue(intercept->listener, call->id);
+	if (begin(intercept, call))
+		emu_notifier_continue(intercept->listener, call->id);
+	else
+		emu_notifier_answer(intercept->listener, call->id, -ENOMEM);
 	return true;
 }
 
@@ -336,5 +356,5 @@ void emu_exec_thread_gone(
 void emu_exec_finish(struct emu_intercept *intercept)
 {
 	while (!emu_list_empty(&intercept->execs))
-		free_exec(exec_of(intercept->execs.next));
+		free_exec(intercept, exec_of(intercept->execs.next));
 }

@@ -70,10 +70,7 @@ static void add(struct emu_faults *faults, pid_t process)
 
 void emu_faults_begin(struct emu_faults *faults, struct emu_thread *thread)
 {
-	pid_t process = emu_target_process(thread);
-
-	if (process)
-		add(faults, process);
+	add(faults, thread->tgid);
 }
 
 static bool has_such_ancestor(const struct emu_faults *faults, pid_t process)
@@ -88,14 +85,11 @@ static bool has_such_ancestor(const struct emu_faults *faults, pid_t process)
 
 bool emu_faults_possible(struct emu_faults *faults, struct emu_thread *thread)
 {
-	pid_t process;
-
 	if (!faults->changes || thread->faults_seen == faults->changes)
 		return thread->faults;
-	process = emu_target_process(thread);
-	if (!thread->faults && has_such_ancestor(faults, process)) {
+	if (!thread->faults && has_such_ancestor(faults, thread->tgid)) {
 		/* It may outlive the one that it has this from. */
-		add(faults, process);
+		add(faults, thread->tgid);
 		thread->faults = true;
 	}
 	thread->faults_seen = faults->changes;

@@ -47,7 +47,7 @@ static void make_printable(char *text)
 static void take_thread(void *ctx, struct emu_thread *thread)
 {
 	struct walk *walk = ctx;
-	pid_t process = emu_target_process(thread);
+	pid_t process = thread->tgid;
 
 	for (size_t i = 0; i < walk->thread_count; i++) {
 		if (walk->threads[i]->tgid == process)
@@ -189,7 +189,7 @@ static void show_waiter(struct walk *walk, const struct emu_parked *parked,
 {
 	struct emu_view_waiter view = {
 		.tid = parked->call.thread->tid,
-		.process = emu_target_process(parked->call.thread),
+		.process = parked->call.thread->tgid,
 		.call = emu_call_name(parked->call.kind),
 		.fd = emu_call_int(&parked->call, 0),
 		.since_ns = parked->since_ns,

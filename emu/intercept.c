@@ -134,12 +134,13 @@ static enum emu_call_kind kind_of(const struct emu_notification *call)
 		       : EMU_CALL_OTHER;
 }
 
-/* No record of the thread can be had: it is gone, or there is no memory. */
+/*
+ * No record of the thread can be had: it is gone, and the answer does nothing,
+ * or there is no memory or no descriptor to look at it with.
+ */
 static void no_thread(struct emu_intercept *intercept,
-	const struct emu_notification *notification, int error)
+	const struct emu_notification *notification)
 {
-	if (error == ESRCH)
-		return;
 	if (emu_call_is_epoll(kind_of(notification)))
 		emu_notifier_answer(
 			intercept->listener, notification->id, -ENOMEM);
@@ -178,7 +179,7 @@ static void received(struct emu_intercept *intercept,
 
 	call.thread = emu_threads_get(intercept->threads, notification->tid);
 	if (!call.thread) {
-		no_thread(intercept, notification, errno);
+		no_thread(intercept, notification);
 		return;
 	}
 	if (!call.thread->confirmed) {
@@ -361,7 +362,10 @@ struct emu_intercept *emu_intercept_create(struct emu_loop *loop, int listener,
 	intercept->watches.free_signalfd = emu_signalfd_free;
 	rc = start(intercept);
 	if (rc < 0) {
-		emu_logf(log, "cannot start the emulation: %s", strerror(-rc));
+		emu_logf(log,
+			"cannot start the emulation: %s; check the limits of "
+			"memory and open files",
+			strerror(-rc));
 		emu_intercept_destroy(intercept);
 		return NULL;
 	}

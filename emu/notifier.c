@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
@@ -85,18 +86,25 @@ int emu_notifier_give_fd(int listener, uint64_t id, int fd, bool cloexec)
 {
 	struct seccomp_notif_addfd add = {
 		.id = id,
-		.flags = SECCOMP_ADDFD_FLAG_SEND,
 		.srcfd = (uint32_t)fd,
 		.newfd_flags = cloexec ? O_CLOEXEC : 0,
 	};
-	/*
-	 * It waits for the target to take the descriptor. A signal in that
-	 * wait would come when the call counts as answered already, and the
-	 * target would get 0 for its descriptor: all signals are blocked.
-	 */
-	int number = ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add);
+	int number;
 
+	do { /* its lock is taken interruptibly */
+		number = ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add);
+	} while (number < 0 && errno == EINTR);
 	return number < 0 ? -errno : number;
+}
+
+bool emu_notifier_has_ended(int listener)
+{
+	struct pollfd look = {.fd = listener};
+
+	do /* POLLERR alone: a signal cut off the look, as for listener_ready */
+		poll(&look, 1, 0);
+	while (look.revents == POLLERR);
+	return look.revents & POLLHUP;
 }
 
 bool emu_notifier_valid(int listener, uint64_t id)

@@ -33,11 +33,14 @@ int emu_notifier_answer(int listener, uint64_t id, int64_t result);
 int emu_notifier_continue(int listener, uint64_t id);
 
 /*
- * Answers with a descriptor: puts a copy of ours at the thread's lowest free
- * number. Returns that number, -ENOENT, or -EMFILE when there is none free
- * (the call is not answered then).
+ * Puts a copy of a descriptor of ours at the thread's lowest free number. The
+ * call is not answered by it. Returns that number, -ENOENT, or -EMFILE when
+ * there is none free.
  */
 int emu_notifier_give_fd(int listener, uint64_t id, int fd, bool cloexec);
+
+/* Has the last process under the filter gone, at this moment? */
+bool emu_notifier_has_ended(int listener);
 
 /* Does the call still wait for its answer? */
 bool emu_notifier_valid(int listener, uint64_t id);

@@ -18,6 +18,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "proc.h"
+
 /* Bits of an entry, see Documentation/admin-guide/mm/pagemap.rst. */
 #define PRESENT (1ull << 63)
 #define SWAPPED (1ull << 62)
@@ -80,7 +82,7 @@ static bool look(
 	snprintf(path, sizeof(path), "/proc/%d/pagemap", (int)thread->tid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return true;
+		return !emu_proc_no_room(-errno);
 	n = pread(fd, entries, count * sizeof(entries[0]),
 		(off_t)(first * sizeof(entries[0])));
 	close(fd);

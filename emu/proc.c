@@ -28,6 +28,48 @@ ssize_t emu_proc_read(const char *path, char *text, size_t size)
 	return length;
 }
 
+/* Takes the line of groups away; false: its end has not been read yet. */
+static bool leave_out(char *groups)
+{
+	char *end = strchr(groups + 1, '\n');
+
+	if (end)
+		memmove(groups, end, strlen(end) + 1);
+	else
+		groups[1] = '\0';
+	return end;
+}
+
+ssize_t emu_proc_read_status(const char *path, char *text, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	size_t length = 0, room;
+	char *groups = NULL;
+	bool without = false;
+	ssize_t n;
+
+	text[0] = '\0';
+	if (fd < 0)
+		return -errno;
+	do {
+		room = size - 1 - length;
+		n = read(fd, text + length, room);
+		if (n <= 0)
+			break;
+		length += (size_t)n;
+		text[length] = '\0';
+		if (!groups)
+			groups = strstr(text, "\nGroups:");
+		if (groups && !without)
+			without = leave_out(groups);
+		length = strlen(text);
+	} while ((size_t)n == room);
+	if (n < 0)
+		n = -errno;
+	close(fd);
+	return n < 0 ? n : (ssize_t)length;
+}
+
 enum emu_anon emu_proc_anon(int fd)
 {
 	char path[32];

@@ -3,6 +3,8 @@
 #ifndef EMU_PROC_H
 #define EMU_PROC_H
 
+#include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -11,6 +13,19 @@
  * length, or a negative errno; `text` is an empty string then.
  */
 ssize_t emu_proc_read(const char *path, char *text, size_t size);
+
+/*
+ * The same for a thread's "status", without its line "Groups": that one can be
+ * longer than any room, for there may be 65,536 of them, and what follows it is
+ * about signals.
+ */
+ssize_t emu_proc_read_status(const char *path, char *text, size_t size);
+
+/* Is it an error of whoever looks, which tells nothing of the file? */
+static inline bool emu_proc_no_room(int rc)
+{
+	return rc == -EMFILE || rc == -ENFILE || rc == -ENOMEM;
+}
 
 enum emu_anon {
 	EMU_ANON_OTHER,

@@ -41,6 +41,7 @@
 
 #include "arch.h"
 #include "observe.h"
+#include "proc.h"
 #include "stop.h"
 #include "supervisor.h"
 
@@ -153,6 +154,8 @@ static int not_traced(struct emu_parked *parked, bool lends, bool looks, int rc)
 		emu_observe_registers(intercept, call, NULL);
 	if (rc == -ESRCH || !lends) /* the first needs no answer */
 		return 0;
+	if (rc == -ENOMEM)
+		return rc;
 	if (*warned)
 		return -EPERM;
 	*warned = true;
@@ -202,6 +205,8 @@ int emu_pwait_lend(struct emu_parked *parked, const uint64_t *mask)
 	if (!mask && !looks)
 		return 0;
 	rc = emu_target_status(thread, "SigBlk", &own);
+	if (mask && emu_proc_no_room(rc))
+		return -ENOMEM;
 	if (mask && rc == 0 && own == (*mask & ~UNBLOCKABLE) && !looks) {
 		/* Or is that the mask of a handler, which will tell more? */
 		if (!emu_parked_valid(parked))

@@ -82,15 +82,17 @@ static void counter_moved(struct emu_source *source, uint32_t events)
 	emu_file_wake(emu_eventfd_file(object->eventfd), 0);
 }
 
-static void listen_to(
+static bool listens_to(
 	struct emu_intercept *intercept, struct emu_object *object)
 {
 	if (object->loop)
-		return;
+		return true;
 	object->source.ready = counter_moved;
 	if (emu_loop_add(intercept->loop, object->weak.epfd, EPOLLIN | EPOLLET,
-		    &object->source) == 0)
-		object->loop = intercept->loop;
+		    &object->source) < 0)
+		return false;
+	object->loop = intercept->loop;
+	return true;
 }
 
 /* Would a transfer not have to wait, as far as a look can tell? */
@@ -129,7 +131,9 @@ static void park(struct emu_intercept *intercept, struct emu_call *call,
 	/* Like the kernel, keep the file for as long as the call sleeps. */
 	fd = emu_room_keep(object->counter_fd);
 	object->counter_fd = -1;
-	parked = fd < 0 ? NULL : emu_parked_create(intercept, call, object);
+	parked = fd >= 0 && listens_to(intercept, object)
+			 ? emu_parked_create(intercept, call, object)
+			 : NULL;
 	if (!parked) { /* the kernel has room for it */
 		if (fd >= 0)
 			close(fd);
@@ -137,7 +141,6 @@ static void park(struct emu_intercept *intercept, struct emu_call *call,
 		emu_answer_continue(intercept, call);
 		return;
 	}
-	listen_to(intercept, object);
 	parked->value = value;
 	parked->counter_fd = fd;
 	emu_wait_init(&parked->wait, woken);

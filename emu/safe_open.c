@@ -3,13 +3,15 @@
  * In a folder like /tmp another user can put a symbolic link under the name
  * that a trace is going to have, and epemu would empty the file that it leads
  * to, with the rights of its own user; or put a file there, and read what is
- * written to it. Most systems have the kernel refuse that (may_follow_link(),
- * may_create_in_sticky(), read in 6.18). The rules are kept here as well.
+ * written to it; or give that name to a file of epemu's user that has another
+ * (link(2)). Most systems have the kernel refuse that (may_follow_link(),
+ * may_create_in_sticky() and may_linkat(), read in 6.18). The rules are kept
+ * here as well.
  *
- * The links are followed one by one, each from its own folder. The last
- * component is opened as what it is. What comes between the look and the open
- * is seen: a link by O_NOFOLLOW, another file by its owner, before it is
- * emptied.
+ * The path is taken component by component, and so is that of a link, each
+ * from its own folder. What comes between the look and the open is seen: a
+ * link by O_NOFOLLOW, another file by its owner and its number of names,
+ * before it is emptied.
  */
 #include "safe_open.h"
 
@@ -35,8 +37,10 @@ static bool all_may_write(const struct stat *folder)
 
 static bool is_foreign(const struct stat *folder, const struct stat *file)
 {
-	return all_may_write(folder) && file->st_uid != geteuid() &&
-	       file->st_uid != folder->st_uid;
+	if (!all_may_write(folder))
+		return false;
+	return (file->st_uid != geteuid() && file->st_uid != folder->st_uid) ||
+	       (S_ISREG(file->st_mode) && file->st_nlink > 1);
 }
 
 /* Links of /proc lead where no name does. */
@@ -67,71 +71,94 @@ static int open_last(int folder, const char *name, int flags)
 	return error;
 }
 
-/*
- * Opens `name` in `folder`. If it is a link, its text goes to `text`, of
- * PATH_MAX bytes, and 0 is returned.
- */
-static int open_or_read(int folder, const char *name, int flags, char *text)
+/* A path on its way: what is left of it, from a folder. */
+struct walk {
+	int folder;
+	int links; /* that were followed */
+	char rest[PATH_MAX];
+};
+
+static int go_to(struct walk *walk, int from, const char *name, int flags)
 {
-	struct stat above, file;
-	ssize_t size;
+	int fd = openat(from, name, O_PATH | O_DIRECTORY | O_CLOEXEC | flags);
 
-	if (fstat(folder, &above) < 0)
+	if (fd < 0)
 		return -errno;
-	if (fstatat(folder, name, &file, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? open_last(folder, name, flags)
-				       : -errno;
-	if (is_foreign(&above, &file))
-		return EMU_SAFE_OPEN_FOREIGN;
-	if (!S_ISLNK(file.st_mode))
-		return open_last(folder, name, flags);
-	if (in_proc(folder)) {
-		int fd = openat(folder, name, flags);
-
-		return fd < 0 ? -errno : fd;
-	}
-	size = readlinkat(folder, name, text, PATH_MAX - 1);
-	if (size < 0)
-		return -errno;
-	text[size] = '\0';
+	if (walk->folder >= 0)
+		close(walk->folder);
+	walk->folder = fd;
 	return 0;
 }
 
-/* The folder that `path` is in, from `start`; its last component in *name. */
-static int open_folder(int start, const char *path, const char **name)
+/* Puts the text of a link before the rest of the path. */
+static int follow(struct walk *walk, const char *name, const char *rest)
 {
-	const char *slash = strrchr(path, '/');
-	char folder[PATH_MAX + 2];
-	int fd;
+	char text[2 * PATH_MAX];
+	ssize_t size = readlinkat(walk->folder, name, text, PATH_MAX - 1);
 
-	*name = slash ? slash + 1 : path;
-	/* With the dot, a link before it is not the last component. */
-	snprintf(folder, sizeof(folder), "%.*s.", (int)(*name - path), path);
-	fd = openat(start, folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
+	if (size < 0)
+		return -errno;
+	if (++walk->links > MOST_LINKS)
+		return -ELOOP;
+	strcpy(text + size, rest);
+	if (strlen(text) >= PATH_MAX)
+		return -ENAMETOOLONG;
+	strcpy(walk->rest, text);
+	return text[0] == '/' ? go_to(walk, AT_FDCWD, "/", 0) : 0;
+}
+
+/*
+ * Takes one component of the path. Returns the descriptor if it was the last
+ * one, 0, or an error.
+ */
+static int step(struct walk *walk, int flags)
+{
+	const char *start = walk->rest + strspn(walk->rest, "/");
+	const char *after = start + strcspn(start, "/");
+	bool last = *after == '\0', is_link;
+	char name[NAME_MAX + 1];
+	struct stat above, file;
+	int rc;
+
+	if (after == start)
+		return -EISDIR;
+	if (after - start > NAME_MAX)
+		return -ENAMETOOLONG;
+	snprintf(name, sizeof(name), "%.*s", (int)(after - start), start);
+	if (fstat(walk->folder, &above) < 0)
+		return -errno;
+	if (fstatat(walk->folder, name, &file, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT && last
+			       ? open_last(walk->folder, name, flags)
+			       : -errno;
+	is_link = S_ISLNK(file.st_mode);
+	if ((is_link || last) && is_foreign(&above, &file))
+		return EMU_SAFE_OPEN_FOREIGN;
+	if (is_link && !in_proc(walk->folder))
+		return follow(walk, name, after);
+	if (last && !is_link)
+		return open_last(walk->folder, name, flags);
+	if (last) {
+		rc = openat(walk->folder, name, flags);
+		return rc < 0 ? -errno : rc;
+	}
+	rc = go_to(walk, walk->folder, name, is_link ? 0 : O_NOFOLLOW);
+	memmove(walk->rest, after, strlen(after) + 1);
+	return rc;
 }
 
 int emu_safe_open(const char *path, int flags)
 {
-	char text[2][PATH_MAX];
-	int folder = AT_FDCWD, fd = 0;
+	struct walk walk = {.folder = -1};
+	int rc;
 
-	flags |= O_CREAT | O_CLOEXEC;
 	if (!*path || strlen(path) >= PATH_MAX)
 		return *path ? -ENAMETOOLONG : -ENOENT;
-	memcpy(text[0], path, strlen(path) + 1);
-	for (int i = 0; i < MOST_LINKS && fd == 0; i++) {
-		const char *name;
-		int next = open_folder(folder, text[i % 2], &name);
-
-		if (folder >= 0)
-			close(folder);
-		folder = next;
-		if (folder < 0)
-			return folder;
-		fd = *name ? open_or_read(folder, name, flags, text[1 - i % 2])
-			   : -EISDIR;
-	}
-	close(folder);
-	return fd == 0 ? -ELOOP : fd;
+	strcpy(walk.rest, path);
+	rc = go_to(&walk, AT_FDCWD, *path == '/' ? "/" : ".", 0);
+	while (rc == 0)
+		rc = step(&walk, flags | O_CREAT | O_CLOEXEC);
+	if (walk.folder >= 0)
+		close(walk.folder);
+	return rc;
 }

@@ -104,7 +104,7 @@ static bool read_since(struct emu_signalfd *signalfd, uint64_t signals)
 static void look_at_thread(
 	struct emu_intercept *intercept, struct emu_thread *thread)
 {
-	pid_t process = emu_target_process(thread);
+	pid_t process = thread->tgid;
 	struct emu_list *pos;
 	uint64_t own, shared, new;
 
@@ -129,18 +129,19 @@ static void look_at_thread(
 /* The same for a process of which no thread is known to be concerned. */
 static void look_at_process(struct emu_signalfd *signalfd)
 {
-	uint64_t before = signalfd->shared;
-	uint64_t own;
+	uint64_t own, shared;
+	int rc;
 
 	if (!signalfd->process)
 		return;
-	if (emu_target_signals(signalfd->process, &own, &signalfd->shared) ==
-		-ESRCH) {
+	rc = emu_target_signals(signalfd->process, &own, &shared);
+	if (emu_proc_no_room(rc))
+		return;
+	if (rc < 0)
 		signalfd->process = 0; /* signalfd_cleanup(): the last wake */
+	if (rc < 0 || shared & ~signalfd->shared)
 		wake(signalfd);
-	} else if (signalfd->shared & ~before) {
-		wake(signalfd);
-	}
+	signalfd->shared = shared;
 }
 
 /* For emu_threads_each(). */
@@ -148,7 +149,7 @@ static void look_if_known(void *ctx, struct emu_thread *thread)
 {
 	struct emu_intercept *intercept = ctx;
 
-	if (emu_target_process(thread) == emu_target_process(caller))
+	if (thread->tgid == caller->tgid)
 		look_at_thread(intercept, thread);
 }
 
@@ -163,7 +164,7 @@ int emu_signalfd_attach(struct emu_intercept *intercept,
 	new->watch = watch;
 	new->fd = fd;
 	new->adder = thread->tid;
-	new->process = emu_target_process(thread);
+	new->process = thread->tgid;
 	new->mask = mask_of(new, thread);
 	/* What came before is no wake-up for it. */
 	caller = thread;
@@ -250,7 +251,7 @@ static uint64_t ready_for_caller(struct emu_signalfd *signalfd)
 	if (!caller || emu_target_signals(caller->tid, &own, &shared) < 0)
 		return 0;
 	caller->signals &= own;
-	if (signalfd->process == emu_target_process(caller))
+	if (signalfd->process == caller->tgid)
 		signalfd->shared &= shared;
 	ready = own | shared;
 	if (ready)
@@ -295,7 +296,7 @@ void emu_signalfd_look(
 
 		if (!concerns(intercept, signalfd, epoll))
 			continue;
-		if (caller && signalfd->process == emu_target_process(caller))
+		if (caller && signalfd->process == caller->tgid)
 			own = true;
 		else
 			look_at_process(signalfd);

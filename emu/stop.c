@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "proc.h"
+
 /*
  * How long a stop is looked for at once. Most come sooner, and a look costs
  * less than a turn of the loop.
@@ -33,8 +35,10 @@ int emu_stop_seize(struct emu_thread *thread)
 
 	if (rc != -EPERM)
 		return rc;
-	if (emu_target_number(thread, "TracerPid", &tracer) < 0 ||
-		emu_target_killed(thread))
+	rc = emu_target_number(thread, "TracerPid", &tracer);
+	if (emu_proc_no_room(rc))
+		return -ENOMEM;
+	if (rc < 0 || emu_target_killed(thread))
 		return -ESRCH;
 	if (tracer == (uint64_t)getpid())
 		return 0;

@@ -70,6 +70,8 @@ struct emu_intercept {
 	struct emu_list unsettled; /* epolls whose bell needs a look */
 	struct emu_list execs; /* execve() calls under way */
 	struct emu_deadline exec_tick;
+	size_t exec_count;
+	size_t exec_most; /* more, and those that are over are looked for */
 	struct emu_list postponed; /* calls that will be looked at again */
 	struct emu_deadline postponed_tick;
 
@@ -147,10 +149,6 @@ int emu_answer(struct emu_intercept *intercept, const struct emu_call *call,
 void emu_answer_tally(struct emu_intercept *intercept,
 	const struct emu_call *call, int64_t result);
 
-/* For a call that was answered by other means: counts and shows its end. */
-void emu_answer_count(struct emu_intercept *intercept,
-	const struct emu_call *call, int64_t result);
-
 /* Answers a call that took no effect yet and cannot be interrupted. */
 void emu_answer_plain(struct emu_intercept *intercept,
 	const struct emu_call *call, int64_t result);
@@ -158,6 +156,10 @@ void emu_answer_plain(struct emu_intercept *intercept,
 /* Answers a call that took effect: if void, it returns the result later. */
 void emu_answer_done(struct emu_intercept *intercept,
 	const struct emu_call *call, int64_t result);
+
+/* The same, with the number of a descriptor that the thread has now. */
+void emu_answer_given(struct emu_intercept *intercept,
+	const struct emu_call *call, int number);
 
 /* The kernel carries the call out. */
 void emu_answer_continue(

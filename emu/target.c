@@ -36,7 +36,7 @@ static ssize_t read_status(pid_t tid, char *text, size_t size)
 	ssize_t length;
 
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)tid);
-	length = emu_proc_read(path, text, size);
+	length = emu_proc_read_status(path, text, size);
 	return length == -ENOENT ? -ESRCH : length;
 }
 
@@ -67,10 +67,12 @@ int emu_target_stat(pid_t tid, struct emu_stat *stat)
 	char path[32];
 	char text[1024];
 	const char *at;
+	ssize_t rc;
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)tid);
-	if (emu_proc_read(path, text, sizeof(text)) < 0)
-		return -ESRCH;
+	rc = emu_proc_read(path, text, sizeof(text));
+	if (rc < 0)
+		return emu_proc_no_room((int)rc) ? (int)rc : -ESRCH;
 	at = strrchr(text, ')'); /* the name, field 2, may have any bytes */
 	return at && sscanf(at,
 			     ") %*c %*d %*d %*d %*d %*d %u %*u %*u %*u %*u %lu "
@@ -166,9 +168,9 @@ int emu_target_number(
 pid_t emu_target_process_of(pid_t tid)
 {
 	uint64_t tgid = 0;
+	int rc = status_line(tid, "Tgid", 10, &tgid);
 
-	status_line(tid, "Tgid", 10, &tgid);
-	return (pid_t)tgid;
+	return rc < 0 ? rc : (pid_t)tgid;
 }
 
 pid_t emu_target_parent_of(pid_t process)
@@ -179,20 +181,16 @@ pid_t emu_target_parent_of(pid_t process)
 	return (pid_t)parent;
 }
 
-pid_t emu_target_process(struct emu_thread *thread)
-{
-	if (!thread->tgid)
-		thread->tgid = emu_target_process_of(thread->tid);
-	return thread->tgid;
-}
-
 bool emu_target_killed(const struct emu_thread *thread)
 {
 	char text[4096];
 	uint64_t pending = 0;
+	ssize_t rc;
 
-	if (read_status(thread->tid, text, sizeof(text)) < 0 ||
-		strstr(text, "\nState:\tZ") || strstr(text, "\nState:\tX"))
+	rc = read_status(thread->tid, text, sizeof(text));
+	if (rc < 0)
+		return !emu_proc_no_room((int)rc);
+	if (strstr(text, "\nState:\tZ") || strstr(text, "\nState:\tX"))
 		return true;
 	status_value(text, "SigPnd", 16, &pending);
 	return pending >> (SIGKILL - 1) & 1;

@@ -58,11 +58,10 @@ struct emu_stat {
 	unsigned long long started; /* ticks after the machine's start */
 };
 
-/* -ESRCH: there is no such thread. */
+/* -ESRCH: there is no such thread. Any other error tells nothing of it. */
 int emu_target_stat(pid_t tid, struct emu_stat *stat);
 
-/* The thread's process; 0 when it is gone. */
-pid_t emu_target_process(struct emu_thread *thread);
+/* A thread's process. -ESRCH: it is gone. */
 pid_t emu_target_process_of(pid_t tid);
 /* The parent of a process, 0 when it is gone. */
 pid_t emu_target_parent_of(pid_t process);

@@ -163,35 +163,26 @@ static void thread_ended(struct emu_source *source, uint32_t events)
 			emu_container_of(source, struct emu_thread, source));
 }
 
-/* When was the thread with this id started? UINT64_MAX: there is none. */
-static uint64_t start_of(pid_t tid)
-{
-	struct emu_stat stat;
-
-	return emu_target_stat(tid, &stat) < 0 ? UINT64_MAX : stat.started;
-}
-
 /* Is the record of a thread that is gone? Its pidfd would say so otherwise. */
 static bool is_stale(struct emu_thread *thread)
 {
-	if (thread->pidfd < 0)
-		return start_of(thread->tid) != thread->started;
+	struct emu_stat stat;
+	int rc;
+
+	if (thread->pidfd < 0) {
+		rc = emu_target_stat(thread->tid, &stat);
+		return rc == 0 ? stat.started != thread->started : rc == -ESRCH;
+	}
 	return thread->threads->of_processes && emu_target_has_ended(thread);
 }
 
 int emu_threads_open(const struct emu_thread *thread)
 {
-	pid_t process;
-	int fd;
+	bool of_process = thread->threads->of_processes;
+	int fd = (int)syscall(SYS_pidfd_open,
+		of_process ? thread->tgid : thread->tid,
+		of_process ? 0 : PIDFD_THREAD);
 
-	if (!thread->threads->of_processes) {
-		fd = (int)syscall(SYS_pidfd_open, thread->tid, PIDFD_THREAD);
-	} else {
-		process = emu_target_process_of(thread->tid);
-		if (!process)
-			return -ESRCH;
-		fd = (int)syscall(SYS_pidfd_open, process, 0);
-	}
 	if (fd >= 0)
 		return fd;
 	/* A thread that has ended is EINVAL, too, as long as its id is kept. */
@@ -249,28 +240,38 @@ static void drop_ended(struct emu_threads *threads)
 	threads->untold_most = 2 * threads->untold_count + SPARE_RECORDS;
 }
 
-/* A new record. Sets errno if there is none. */
+/* Finds out what the record is of, and has its end told if there is room. */
+static int identify(struct emu_thread *thread)
+{
+	struct emu_stat stat;
+	int rc;
+
+	thread->tgid = emu_target_process_of(thread->tid);
+	if (thread->tgid < 0)
+		return thread->tgid;
+	if (attend(thread) == 0)
+		return 0;
+	rc = emu_target_stat(thread->tid, &stat);
+	if (rc == 0)
+		thread->started = stat.started;
+	return rc;
+}
+
 static struct emu_thread *add(struct emu_threads *threads, pid_t tid)
 {
 	struct emu_thread *thread = emu_alloc(&emu_memory, sizeof(*thread));
 
-	if (!thread) {
-		errno = ENOMEM;
+	if (!thread)
 		return NULL;
-	}
 	thread->tid = tid;
 	thread->threads = threads;
 	thread->pidfd = -1;
 	thread->syscall_fd = -1;
 	thread->source.ready = thread_ended;
 	emu_list_init(&thread->untold);
-	if (attend(thread) < 0) {
-		thread->started = start_of(tid);
-		if (thread->started == UINT64_MAX) {
-			emu_free(&emu_memory, thread, sizeof(*thread));
-			errno = ESRCH;
-			return NULL;
-		}
+	if (identify(thread) < 0) {
+		emu_free(&emu_memory, thread, sizeof(*thread));
+		return NULL;
 	}
 	note_untold(thread);
 	emu_list_add_head(&thread->link, bucket(threads, tid));

@@ -31,7 +31,7 @@ struct emu_thread {
 	struct emu_source source; /* readable when the thread ended */
 	struct emu_threads *threads;
 	pid_t tid;
-	pid_t tgid; /* its process, or 0 until somebody asked */
+	pid_t tgid; /* its process */
 	int syscall_fd; /* /proc/TID/syscall, or -1 until it is needed */
 	/* Of the thread; of its process before 6.9; -1 if there is no room. */
 	int pidfd;
@@ -64,8 +64,8 @@ void emu_threads_destroy(struct emu_threads *threads);
 
 /*
  * The thread with this id, which must be stopped in a call that was just
- * received. NULL when it is gone (errno is ESRCH) or there is no memory
- * (ENOMEM).
+ * received. NULL when it is gone, or there is no memory or no descriptor to
+ * look at it with.
  */
 struct emu_thread *emu_threads_get(struct emu_threads *threads, pid_t tid);
 

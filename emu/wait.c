@@ -264,7 +264,7 @@ static void sleep_on(struct emu_parked *parked)
 /* Notes whether more than one process waits on the epoll. */
 static void note_process(struct emu_object *object, struct emu_thread *thread)
 {
-	pid_t process = emu_target_process(thread);
+	pid_t process = thread->tgid;
 
 	if (!object->process)
 		object->process = process;

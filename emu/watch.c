@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A watch is the engine's window on one file of a target: a weak handle whose
- * tiny epoll instance is nested, edge-triggered, in the main loop. The kernel
- * queues the handle there for each wake-up of the file that concerns the
- * mask, which is one edge for the engine; polling asks the handle.
+ * tiny epoll instance is nested, edge-triggered, in the edges of its epoll
+ * (edges.c). The kernel queues the handle there for each wake-up of the file
+ * that concerns the mask, which is one edge for the engine; polling asks the
+ * handle.
  *
  * Each item has a watch of its own, so that the kernel filters wake-ups by
  * the item's own mask, as it does natively. Only EPOLLEXCLUSIVE items of one
@@ -11,8 +12,8 @@
  *
  * Arming. A target that reads a busy socket without ever calling epoll_wait()
  * must not wake the supervisor for each packet. When wake-ups turn out to be
- * no news (the item is queued already) the handle is disarmed in the main
- * loop. The next poll, which always comes before the item can leave the ready
+ * no news (the item is queued already) the handle is disarmed there. The
+ * next poll, which always comes before the item can leave the ready
  * list, arms it again, drops the event that arming itself makes, and only
  * then looks: a wake-up before the look is seen by it, one after makes an
  * edge. A shared watch stays armed: it may have items that are not queued.

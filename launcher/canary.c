@@ -24,6 +24,7 @@
 #define _GNU_SOURCE
 #include "launcher/canary.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -134,7 +135,10 @@ void emu_canary_refresh(struct emu_canary *canary, bool with_sigcont)
 	was_woken = canary->woken;
 	canary->woken = false;
 	question = with_sigcont || was_woken;
-	send(canary->fd, &question, sizeof(question), MSG_NOSIGNAL);
+	while (send(canary->fd, &question, sizeof(question), MSG_NOSIGNAL) <
+			0 &&
+		(errno == ENOBUFS || errno == ENOMEM))
+		poll(NULL, 0, LOOK_AGAIN_MS);
 	while (poll(&answer, 1, LOOK_AGAIN_MS) <= 0)
 		wake_if_stopped(canary);
 	if (recv(canary->fd, taken, sizeof(taken), 0) != sizeof(taken)) {

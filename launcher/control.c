@@ -38,6 +38,7 @@ struct emu_control {
 	struct emu_loop *loop;
 	int fd; /* -1 once the launcher is gone */
 	struct emu_list queue;
+	struct queued *spare; /* for what is no line, if there is no memory */
 	int queue_length;
 	unsigned long lost; /* lines that the queue had no room for */
 	void (*replied)(void *ctx, enum emu_reply reply);
@@ -58,11 +59,11 @@ static size_t build(struct emu_message *message, enum emu_message_kind kind,
 	return offsetof(struct emu_message, text) + length + 1;
 }
 
-static int put(int fd, const struct emu_message *message, size_t size)
+/* False: there is no room for it now. */
+static bool put(int fd, const struct emu_message *message, size_t size)
 {
-	if (send(fd, message, size, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-		return -errno;
-	return 0;
+	return send(fd, message, size, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0 ||
+	       (errno != EAGAIN && errno != ENOBUFS && errno != ENOMEM);
 }
 
 int emu_control_receive(int fd, struct emu_message *message)
@@ -109,6 +110,8 @@ static void close_control(struct emu_control *control)
 	close(control->fd);
 	control->fd = -1;
 	drop_queue(control);
+	free(control->spare);
+	control->spare = NULL;
 }
 
 static void lose_launcher(struct emu_control *control)
@@ -136,7 +139,7 @@ static void flush(struct emu_control *control)
 	while (!emu_list_empty(&control->queue)) {
 		const struct queued *queued = first_queued(control);
 
-		if (put(control->fd, &queued->message, queued->size) == -EAGAIN)
+		if (!put(control->fd, &queued->message, queued->size))
 			return;
 		drop_first(control);
 	}
@@ -185,7 +188,10 @@ struct emu_control *emu_control_create(struct emu_loop *loop, int fd,
 	control->gone = gone;
 	control->ctx = ctx;
 	emu_list_init(&control->queue);
-	if (emu_loop_add(loop, fd, EPOLLIN, &control->source) < 0) {
+	control->spare = malloc(sizeof(*control->spare));
+	if (!control->spare ||
+		emu_loop_add(loop, fd, EPOLLIN, &control->source) < 0) {
+		free(control->spare);
 		free(control);
 		return NULL;
 	}
@@ -203,6 +209,12 @@ static void enqueue(struct emu_control *control,
 		return;
 	}
 	queued = malloc(sizeof(*queued));
+	if (!queued && message->kind == EMU_MESSAGE_LINE)
+		control->lost++;
+	if (!queued && message->kind != EMU_MESSAGE_LINE) {
+		queued = control->spare;
+		control->spare = NULL;
+	}
 	if (!queued)
 		return;
 	queued->size = size;
@@ -221,8 +233,7 @@ void emu_control_send(struct emu_control *control, enum emu_message_kind kind,
 
 	if (control->fd < 0)
 		return;
-	if (control->queue_length ||
-		put(control->fd, &message, size) == -EAGAIN)
+	if (control->queue_length || !put(control->fd, &message, size))
 		enqueue(control, &message, size);
 }
 

@@ -165,17 +165,22 @@ static void listener_ready(struct emu_source *source, uint32_t events)
 	struct emu_dump *dump =
 		emu_container_of(source, struct emu_dump, listener);
 
+	int fd;
+
 	(void)events;
 	if (dump->client_fd >= 0)
 		return;
-	dump->client_fd = emu_fds_raise(accept4(
-		dump->listener_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC));
-	if (dump->client_fd >= 0)
+	fd = accept4(
+		dump->listener_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd < 0 && (errno == EAGAIN || errno == ECONNABORTED))
+		return;
+	fd = emu_fds_raise(fd);
+	if (fd >= 0) {
+		dump->client_fd = fd;
 		serve_client(dump);
-	else if (dump->client_fd != -EAGAIN && dump->client_fd != -ECONNABORTED)
+	} else {
 		stop_listening(dump);
-	if (dump->client_fd < 0)
-		dump->client_fd = -1;
+	}
 }
 
 static void timer_ready(struct emu_source *source, uint32_t events)

@@ -135,8 +135,8 @@ int emu_needs_check(const struct emu_log *log)
 
 static int check_addfd(const struct emu_log *log, int listener)
 {
-	/* No call has this number, so a kernel that knows the flag looks for
-	 * it in vain. */
+	/* The flag came with Linux 5.14, and is not used otherwise. No call
+	 * has this number, so a kernel that knows the flag looks in vain. */
 	struct seccomp_notif_addfd addfd = {
 		.id = UINT64_MAX,
 		.flags = SECCOMP_ADDFD_FLAG_SEND,
@@ -147,7 +147,7 @@ static int check_addfd(const struct emu_log *log, int listener)
 		errno == ENOENT)
 		return 0;
 	emu_logf(log,
-		"this kernel cannot answer a call with a descriptor "
+		"this kernel's notifier is too old "
 		"(SECCOMP_ADDFD_FLAG_SEND: %s): Linux 5.14 or newer is needed",
 		strerror(errno));
 	return -1;

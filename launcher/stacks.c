@@ -81,7 +81,7 @@ struct stacks {
 
 static uint64_t mix(const struct emu_call *call)
 {
-	uint64_t process = (uint64_t)emu_target_process(call->thread);
+	uint64_t process = (uint64_t)call->thread->tgid;
 
 	return (call->ip ^ process << 40) * 0x9e3779b97f4a7c15u;
 }
@@ -171,7 +171,7 @@ static bool holds(
 static struct kept *search(struct stacks *stacks, const struct emu_call *call,
 	uint64_t sp, bool same_sp)
 {
-	pid_t process = emu_target_process(call->thread);
+	pid_t process = call->thread->tgid;
 	struct emu_list *pos;
 	int tries = 0;
 
@@ -290,7 +290,7 @@ static void keep(struct stacks *stacks, const struct emu_call *call,
 						 sizeof(kept->known[0]));
 	if (!kept)
 		return;
-	kept->process = emu_target_process(call->thread);
+	kept->process = call->thread->tgid;
 	kept->ip = call->ip;
 	kept->sp = walk->sp;
 	kept->stack = trace_stack_get(stack);

@@ -24,7 +24,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +35,7 @@
 #include <unistd.h>
 
 #include "emu/list.h"
+#include "emu/notifier.h"
 #include "launcher/backtrace.h"
 #include "launcher/control.h"
 #include "launcher/fds.h"
@@ -136,11 +136,8 @@ static void launcher_gone(void *ctx)
 /* Whether the last process under the filter is gone at this moment. */
 static bool none_left(const struct supervisor *supervisor)
 {
-	struct pollfd listener = {.fd = supervisor->listener};
-
-	if (supervisor->calls_ended || !supervisor->intercept)
-		return true;
-	return poll(&listener, 1, 0) > 0 && listener.revents & POLLHUP;
+	return supervisor->calls_ended || !supervisor->intercept ||
+	       emu_notifier_has_ended(supervisor->listener);
 }
 
 static void close_channel(struct supervisor *supervisor)
@@ -174,6 +171,9 @@ static void start_intercept(struct supervisor *supervisor, int listener)
 	const struct emu_log *log = &supervisor->log;
 
 	supervisor->listener = fcntl(listener, F_DUPFD_CLOEXEC, 3);
+	if (supervisor->listener < 0)
+		emu_logf(log, "keeping the listener: %s; check %s",
+			strerror(errno), "the limit of open files");
 	if (supervisor->listener < 0 ||
 		emu_needs_check_listener(log, listener,
 			supervisor->program_pidfd, supervisor->its_end) < 0) {

@@ -28,8 +28,8 @@ static int open_file(struct emu_outlet *outlet, const char *what,
 	if (rc == EMU_SAFE_OPEN_FOREIGN)
 		emu_logf(log,
 			"cannot write '%.200s': another user has put it there, "
-			"in a folder that all may write to; choose another "
-			"FILE",
+			"or may have, in a folder that all may write to; "
+			"choose another FILE",
 			path);
 	else if (rc < 0)
 		emu_logf(log, "cannot write '%.200s': %s; choose another FILE",

@@ -33,7 +33,9 @@ static ssize_t read_of(pid_t process, pid_t tid, const char *name, char *text)
 
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/%s", (int)process,
 		(int)tid, name);
-	return emu_proc_read(path, text, ROOM);
+	return strcmp(name, "status") == 0
+		       ? emu_proc_read_status(path, text, ROOM)
+		       : emu_proc_read(path, text, ROOM);
 }
 
 /* The letter of its state, or 0. */

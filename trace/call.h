@@ -107,4 +107,11 @@ struct trace_call {
 	struct trace_event events[TRACE_EVENTS]; /* the last, as it is large */
 };
 
+/* Is its result a new descriptor of an epoll or eventfd? */
+static inline bool trace_call_made_fd(const struct trace_call *call)
+{
+	return call->how == EMU_END_GIVEN ||
+	       (call->how == EMU_END_LATE && emu_call_makes(call->kind));
+}
+
 #endif

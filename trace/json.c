@@ -166,7 +166,7 @@ static void put_result(struct json_object *line, const struct trace_call *call)
 	put_number(line, "result", call->result);
 	if (call->result < 0)
 		put_text(line, "error", trace_error_name((int)-call->result));
-	if (call->how == EMU_END_GIVEN)
+	if (trace_call_made_fd(call))
 		put(line, "made", fd_object(&call->fd));
 }
 

@@ -41,7 +41,7 @@ struct trace_thread *trace_known_thread(
 	if (!thread)
 		return NULL;
 	thread->tid = of->tid;
-	thread->pid = emu_target_process(of);
+	thread->pid = of->tgid;
 	emu_list_init(&thread->open);
 	if (emu_table_set(&known->threads, (uint64_t)of->tid, thread) < 0) {
 		free(thread);

@@ -206,7 +206,7 @@ static void add_result(struct record_sink *sink, struct trace_text *text,
 	trace_add(text, ") = ");
 	if (call->how == EMU_END_CONTINUED || call->how == EMU_END_GONE)
 		trace_add(text, "?");
-	else if (call->how == EMU_END_GIVEN)
+	else if (trace_call_made_fd(call))
 		trace_add(text, "%s", call->fd.name);
 	else if (call->result < 0)
 		trace_add(text, "-1 %s", trace_error_name((int)-call->result));

@@ -150,7 +150,7 @@ static void add_result(struct trace_text *text, const struct trace_call *call)
 		trace_put(text, "? (the kernel's)");
 	else if (call->how == EMU_END_GONE)
 		trace_put(text, "? (ended in it)");
-	else if (call->how == EMU_END_GIVEN)
+	else if (trace_call_made_fd(call))
 		trace_add_fd(text, &call->fd);
 	else if (call->how == EMU_END_INTERRUPTED &&
 		 !emu_call_is_wait(call->kind))

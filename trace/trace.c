@@ -194,8 +194,8 @@ static void again(
 
 static void name_object(struct trace_call *record, const struct emu_call *call)
 {
-	int number = record->how == EMU_END_GIVEN ? (int)record->result
-						  : record->fd.number;
+	int number = trace_call_made_fd(record) ? (int)record->result
+						: record->fd.number;
 
 	if (call->object)
 		trace_name_object(&record->fd, call->object->kind,

@@ -193,6 +193,32 @@ CASE(a04_signalfd_each_signal_is_an_edge, .level = 4, .covers = "A04 D05",
 	NONE(ep);
 }
 
+/* What /proc says of such a process is longer than a page. */
+CASE(a04_signalfd_of_many_groups, .level = 4, .covers = "A04",
+	.calls = "setgroups signalfd4 kill epoll_wait", .ref = SIGNALFD_REF,
+	.breaks = "users that are in many groups, from a directory service")
+{
+	unsigned int groups[1000];
+	struct ep_event e;
+	uint64_t none = 0;
+	int ep, i;
+
+	for (i = 0; i < 1000; i++)
+		groups[i] = 1000000000u + (unsigned int)i;
+	/* Who may not has the groups that it has. */
+	CALL(setgroups, 1000, groups);
+	ep = ep_with_signals(0);
+	sig_send(own_pid(), SIGUSR1);
+	NOW(ep, {EPOLLIN, 1});
+	IS(take(4, 128), 128);
+	NONE(ep);
+	sig_catch(SIGUSR2, 0);
+	sig_block(SIGUSR2);
+	sig_send(own_pid(), SIGUSR2);
+	IS(sys_epoll_pwait(ep, &e, 1, -1, &none, 8), -EINTR);
+	IS(sig_caught(SIGUSR2), 1);
+}
+
 static void add_it(void *arg)
 {
 	int *fds = arg;

@@ -1,15 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A shortage of memory, for epemu itself: a library to preload. Once the file
- * SHORTAGE_MARK is there, one allocation in three of the supervisor fails.
+ * A shortage of memory and of descriptors, for epemu itself: a library to
+ * preload. Once the file SHORTAGE_MARK is there, one allocation in three of the
+ * supervisor fails; or, while that file has a text, one in three of its calls
+ * that open a descriptor.
  */
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define EXPORT __attribute__((visibility("default")))
@@ -27,15 +34,17 @@ __attribute__((constructor)) static void begin(void)
 	mark = getenv("SHORTAGE_MARK");
 }
 
-static bool fails(void)
+static bool fails(bool descriptors)
 {
 	char name[16] = "";
 	int error = errno;
+	struct stat st;
 	bool there;
 
 	if (!mark)
 		return false;
-	there = access(mark, F_OK) == 0 && prctl(PR_GET_NAME, name) == 0 &&
+	there = stat(mark, &st) == 0 && (st.st_size > 0) == descriptors &&
+		prctl(PR_GET_NAME, name) == 0 &&
 		strcmp(name, "epemu-serve") == 0;
 	errno = error;
 	if (!there)
@@ -48,7 +57,7 @@ static bool fails(void)
 
 EXPORT void *calloc(size_t count, size_t size)
 {
-	if (fails()) {
+	if (fails(false)) {
 		errno = ENOMEM;
 		return NULL;
 	}
@@ -57,9 +66,46 @@ EXPORT void *calloc(size_t count, size_t size)
 
 EXPORT void *realloc(void *old, size_t size)
 {
-	if (fails()) {
+	if (fails(false)) {
 		errno = ENOMEM;
 		return NULL;
 	}
 	return next_realloc(old, size);
+}
+
+/* The table of the process is full, or that of the machine. */
+static int no_descriptor(void)
+{
+	errno = random_state & 1 ? EMFILE : ENFILE;
+	return -1;
+}
+
+EXPORT int open(const char *path, int flags, ...)
+{
+	va_list more;
+	mode_t mode;
+
+	if (fails(true))
+		return no_descriptor();
+	va_start(more, flags);
+	mode = va_arg(more, mode_t);
+	va_end(more);
+	return openat(AT_FDCWD, path, flags, mode);
+}
+
+EXPORT long syscall(long nr, ...)
+{
+	static long (*next)(long nr, ...);
+	va_list more;
+	long args[6];
+
+	if ((nr == SYS_pidfd_open || nr == SYS_pidfd_getfd) && fails(true))
+		return no_descriptor();
+	va_start(more, nr);
+	for (int i = 0; i < 6; i++)
+		args[i] = va_arg(more, long);
+	va_end(more);
+	if (!next)
+		next = (long (*)(long, ...))dlsym(RTLD_NEXT, "syscall");
+	return next(nr, args[0], args[1], args[2], args[3], args[4], args[5]);
 }

@@ -107,6 +107,20 @@ assert os.waitpid(filler, 0)[1] == 0
 print("all of it")
 """
 
+# New processes that execute a program, and some that do so again and again.
+EXECS = """
+import os, subprocess
+again = '[ $1 = 0 ] || exec sh -c "$0" "$0" $(($1 - 1))'
+for _ in range(4):
+    running = [subprocess.Popen(["sh", "-c", again, again, "60"])
+               for _ in range(4)]
+    while any(process.poll() is None for process in running):
+        os.close(os.eventfd(0))
+        subprocess.run(["true"], check=True)
+    assert all(process.returncode == 0 for process in running)
+print("all of it")
+"""
+
 MESSAGE = (r"\Aepemu: the supervisor is out of descriptors: "
            r"[^\n]*\n\Z")
 
@@ -130,6 +144,14 @@ class Full(TestCase):
                              (0, "all of it\n"), result.stderr)
             if prefix:
                 self.assertRegex(result.stderr, MESSAGE)
+
+    def test_execs_leave_room(self):
+        """Each is noticed to be over soon, however many there are."""
+        result = self.run_it([EPEMU, PYTHON, "-c", EXECS],
+                             preexec_fn=limit_files(64))
+        self.assertEqual(
+            (result.returncode, result.stdout, result.stderr),
+            (0, "all of it\n", ""))
 
     def test_more_threads_than_descriptors(self):
         code = ("import os, threading\n"

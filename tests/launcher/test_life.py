@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import tempfile
+import time
 
 from harness import (EPEMU, LIMIT_S, PYTHON, TestCase, canary_of,
                      has_address_sanitizer, is_gone, main, program_of,
@@ -239,6 +240,33 @@ class Killed(TestCase):
             os.kill(pid, signal.SIGKILL)
         wait_until(lambda: is_gone(program), "the program's end")
         self.all_end()
+
+    def test_supervisor_is_stopped_again_and_again(self):
+        """Calls wait meanwhile, and have the right answers: a descriptor that
+        is made is there, and is not 0."""
+        code = ("import os, select, time\n"
+                "end = time.monotonic() + 2\n"
+                "epoll = select.epoll()\n"
+                "while time.monotonic() < end:\n"
+                "    counter, other = os.eventfd(3), select.epoll()\n"
+                "    assert 0 not in (counter, other.fileno())\n"
+                "    epoll.register(counter, select.EPOLLIN)\n"
+                "    assert epoll.poll(0) == [(counter, select.EPOLLIN)]\n"
+                "    assert os.eventfd_read(counter) == 3\n"
+                "    os.close(counter)\n"
+                "    other.close()\n")
+        process = self.start([EPEMU, PYTHON, "-c", code],
+                             stderr=subprocess.PIPE)
+        supervisor = supervisor_of(process.pid)
+        program_of(process.pid)
+        while process.poll() is None:
+            for sig in (signal.SIGSTOP, signal.SIGCONT):
+                try:
+                    os.kill(supervisor, sig)
+                except ProcessLookupError:
+                    break
+                time.sleep(0.0002)
+        self.assertEqual((process.returncode, process.stderr.read()), (0, ""))
 
     def test_program_is_killed(self):
         process = self.start_tree()

@@ -92,7 +92,12 @@ class Files(Claims):
                 # By way of another one, from a folder of one's own.
                 first = os.path.join(self.folder, "first")
                 os.symlink(link, first)
-                for path in (link, first):
+                # As a folder on the way.
+                into = os.path.join(folder, "into")
+                os.symlink(self.folder, into)
+                os.chown(into, OTHER, OTHER, follow_symlinks=False)
+                for path in (link, first, os.path.join(into, "target"),
+                             os.path.join(into, "new")):
                     with self.subTest(option=option, owner=owner, path=path):
                         self.assert_refused(self.run_as(user, option, path))
                 with open(target, encoding="ascii") as file:
@@ -134,6 +139,21 @@ class Files(Claims):
                     os.chown(path, 0, 0)
                     result = self.run_as(OWNER, option, path)
                     self.assertEqual(result.returncode, 0, result.stderr)
+
+    def test_second_names(self):
+        """A file of one's own that has another name may have been given this
+        one by somebody else."""
+        for option in OPTIONS:
+            folder = self.sticky()
+            path, other = (os.path.join(folder, name) for name in "ab")
+            with open(other, "w", encoding="ascii") as file:
+                file.write("as it was")
+            os.link(other, path)
+            self.assert_refused(self.run_as(None, option, path))
+            with open(other, encoding="ascii") as file:
+                self.assertEqual(file.read(), "as it was")
+            os.remove(other)
+            self.assertEqual(self.run_as(None, option, path).returncode, 0)
 
     def test_loops_and_names(self):
         one, two = (os.path.join(self.folder, name) for name in "ab")

@@ -1,23 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The supervisor is short of memory: calls may fail with ENOMEM, and then they
- * took no effect; no other difference is allowed.
+ * took no effect; no other difference is allowed. Or it is short of descriptors
+ * (the machine's table is full): calls may fail for that as well, and every one
+ * has an answer.
  *
  * The driver preloads a library into epemu that has allocations fail at random
- * once the file SHORTAGE_MARK is there. Signals come all the while, so that
- * answers are lost and have to be remembered.
+ * once the file SHORTAGE_MARK is there, or descriptors if it has a text.
+ * Signals come all the while memory is short, so that answers are lost and have
+ * to be remembered.
  */
 #define _GNU_SOURCE
 #include "stress.h"
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/time.h>
 
 static volatile sig_atomic_t signals, blocked_signals;
-static long refused;
+static _Atomic long refused, added_up;
 
 static void on_signal(int sig)
 {
@@ -41,6 +46,17 @@ static bool done(const char *what, long result)
 	return false;
 }
 
+/* The same, and a descriptor may be what there is none of. */
+static bool scarce(const char *what, long result)
+{
+	if (result >= 0)
+		return true;
+	if (errno != EMFILE && errno != ENFILE && errno != EAGAIN)
+		return done(what, result);
+	atomic_fetch_add(&refused, 1);
+	return false;
+}
+
 static void begin_shortage(void)
 {
 	const char *mark = getenv("SHORTAGE_MARK");
@@ -59,7 +75,7 @@ static void end_shortage(void)
 
 	if (mark)
 		unlink(mark);
-	stress_ok("%ld refused, %d signals", refused, (int)signals);
+	stress_ok("%ld refused, %d signals", (long)refused, (int)signals);
 }
 
 static void transfers(void)
@@ -164,6 +180,64 @@ static void masks_in_force(void)
 	end_shortage();
 }
 
+/* One of many threads that the supervisor has not seen before. */
+static void *newcomer(void *arg)
+{
+	struct epoll_event e = {.events = EPOLLIN};
+	uint64_t value = 1, got = 0;
+	int *ev = arg;
+	int ep = epoll_create1(EPOLL_CLOEXEC);
+	sigset_t mask;
+	bool added;
+
+	if (!scarce("epoll_create1", ep))
+		return NULL;
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGUSR2);
+	if (scarce("write", write(*ev, &value, sizeof(value))))
+		atomic_fetch_add(&added_up, 1);
+	added = scarce("epoll_ctl", epoll_ctl(ep, EPOLL_CTL_ADD, *ev, &e));
+	for (int i = 0; i < 4; i++) {
+		int n = epoll_pwait(ep, &e, 1, 1, i % 2 ? &mask : NULL);
+
+		if (scarce("epoll_pwait", n))
+			must(n == 0 || added, "an event of nothing");
+	}
+	if (scarce("read", read(*ev, &got, sizeof(got))))
+		atomic_fetch_sub(&added_up, (long)got);
+	x_close(ep);
+	return NULL;
+}
+
+static void descriptors(void)
+{
+	const char *mark = getenv("SHORTAGE_MARK");
+	int ev = x_eventfd(0, EFD_NONBLOCK);
+	uint64_t got = 0;
+	pthread_t thread[4];
+
+	if (mark) {
+		int fd = (int)good(
+			open(mark, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+
+		good(write(fd, "descriptors\n", 12));
+		x_close(fd);
+	}
+	for (long i = 0; i < stress_count(400); i++) {
+		for (int k = 0; k < 4; k++)
+			must(pthread_create(&thread[k], NULL, newcomer, &ev) ==
+					0,
+				"pthread_create");
+		for (int k = 0; k < 4; k++)
+			pthread_join(thread[k], NULL);
+	}
+	end_shortage();
+	if (read(ev, &got, sizeof(got)) < 0)
+		must(errno == EAGAIN, "read: %s", strerror(errno));
+	must(added_up == (long)got, "%ld are left, not %ld", (long)got,
+		(long)added_up);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct stress_case cases[] = {
@@ -171,6 +245,7 @@ int main(int argc, char **argv)
 		{"items", items},
 		{"masks", masks},
 		{"masks-in-force", masks_in_force},
+		{"descriptors", descriptors},
 		{NULL, NULL},
 	};
 
