@@ -66,10 +66,14 @@ void emu_answer_done(struct emu_intercept *intercept,
 }
 
 void emu_answer_given(struct emu_intercept *intercept,
-	const struct emu_call *call, int number)
+	const struct emu_call *call, int number, bool sent)
 {
-	if (answer(intercept, call, EMU_END_GIVEN, number) < 0)
+	if (sent) {
+		emu_answer_tally(intercept, call, number);
+		emu_observe_finished(intercept, call, EMU_END_GIVEN, number);
+	} else if (answer(intercept, call, EMU_END_GIVEN, number) < 0) {
 		emu_voided_add(intercept, call, EMU_VOID_DONE, number);
+	}
 }
 
 void emu_answer_continue(
@@ -93,16 +97,22 @@ void emu_answer_full(struct emu_intercept *intercept)
 		"(ulimit -Hn) before starting epemu");
 }
 
+void emu_answer_tell_denied(
+	struct emu_intercept *intercept, const struct emu_call *call)
+{
+	if (intercept->warned_denied)
+		return;
+	intercept->warned_denied = true;
+	emu_logf(intercept->log,
+		"thread %d may not be traced (another user, or not "
+		"dumpable): its epoll calls fail with EPERM; run "
+		"epemu as root to allow it",
+		(int)call->thread->tid);
+}
+
 void emu_answer_denied(
 	struct emu_intercept *intercept, const struct emu_call *call)
 {
-	if (!intercept->warned_denied) {
-		intercept->warned_denied = true;
-		emu_logf(intercept->log,
-			"thread %d may not be traced (another user, or not "
-			"dumpable): its epoll calls fail with EPERM; run "
-			"epemu as root to allow it",
-			(int)call->thread->tid);
-	}
+	emu_answer_tell_denied(intercept, call);
 	emu_answer_plain(intercept, call, -EPERM);
 }

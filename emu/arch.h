@@ -68,6 +68,12 @@ void emu_arch_frame_set_mask(void *to, uint64_t mask);
 uint64_t emu_arch_frame_mask(const void *from);
 
 /*
+ * The signal that the frame was made for and its si_code, if its handler has
+ * SA_SIGINFO; else whatever was there before.
+ */
+void emu_arch_frame_signal(const void *from, int *sig, int *code);
+
+/*
  * The frame as it is when the kernel will run the call again on return from
  * the handler: does it say so for a call whose next instruction is at `ip`?
  */

@@ -22,6 +22,7 @@
 #define SVC_0 0xd4000001u
 
 #define SIGINFO_SIZE 128
+#define SI_CODE 8
 #define UC_SIGMASK (SIGINFO_SIZE + 40)
 #define UC_MCONTEXT (SIGINFO_SIZE + 176) /* aligned to 16 */
 #define MC_REG(n) (UC_MCONTEXT + 8 + 8 * (n))
@@ -126,6 +127,12 @@ void emu_arch_frame_set_mask(void *to, uint64_t mask)
 uint64_t emu_arch_frame_mask(const void *from)
 {
 	return get(from, UC_SIGMASK);
+}
+
+void emu_arch_frame_signal(const void *from, int *sig, int *code)
+{
+	memcpy(sig, from, sizeof(*sig));
+	memcpy(code, (const char *)from + SI_CODE, sizeof(*code));
 }
 
 int emu_arch_frame_restarts(

@@ -21,9 +21,11 @@
 #define X32_BIT 0x40000000
 #define ERESTARTSYS 512 /* what a call that was cut off has for a result */
 
-/* Offsets in struct ucontext, up to and with uc_sigmask. */
+/* Offsets in struct ucontext, up to and with uc_sigmask; siginfo follows. */
 #define UC_GREGS 40
 #define UC_SIGMASK 296
+#define SIGINFO (UC_SIGMASK + 8)
+#define SI_CODE (SIGINFO + 8)
 #define GREG(n) (UC_GREGS + 8 * (n))
 #define GREG_R8 GREG(0)
 #define GREG_R9 GREG(1)
@@ -38,7 +40,7 @@
 const uint32_t emu_arch_audit = AUDIT_ARCH_X86_64;
 const uint64_t emu_arch_task_size = 0x7ffffffff000;
 const size_t emu_arch_event_size = 12;
-const size_t emu_arch_frame_size = UC_SIGMASK + 8;
+const size_t emu_arch_frame_size = SI_CODE + 4;
 const size_t emu_arch_frame_at_handler = 8;
 const size_t emu_arch_insn_size = INSN_SIZE;
 const size_t emu_arch_code_size = CODE_SIZE;
@@ -149,6 +151,12 @@ void emu_arch_frame_set_mask(void *to, uint64_t mask)
 uint64_t emu_arch_frame_mask(const void *from)
 {
 	return get(from, UC_SIGMASK);
+}
+
+void emu_arch_frame_signal(const void *from, int *sig, int *code)
+{
+	memcpy(sig, (const char *)from + SIGINFO, sizeof(*sig));
+	memcpy(code, (const char *)from + SI_CODE, sizeof(*code));
 }
 
 int emu_arch_frame_restarts(

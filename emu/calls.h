@@ -51,6 +51,7 @@ struct emu_call {
 	bool stopped;
 	bool touched; /* its memory was seen to, see touch.c */
 	bool again; /* it was in such a stop, which could not end it */
+	bool had_events; /* a wait that found some, before it was stopped */
 
 	/*
 	 * What was found out on the way, for those who observe. The objects may

@@ -3,11 +3,18 @@
  * epoll_create(2) and eventfd(2): a new object of the engine, and its
  * placeholder in the caller's descriptor table.
  *
- * The descriptor is put there first and answered with afterwards. The kernel
- * can do both at once (SECCOMP_ADDFD_FLAG_SEND), but not safely: the
- * supervisor waits in that call for the thread to take the descriptor, and if
- * it is itself stopped, traced or frozen in that moment, the thread gets 0 and
- * no descriptor.
+ * There are two ways to hand over the descriptor, and each has a weakness:
+ *
+ *   at once   SECCOMP_ADDFD_FLAG_SEND: the descriptor is the answer, so a
+ *             signal to the thread leaves either both or neither. But the
+ *             supervisor waits in that call for the thread, and if it is
+ *             itself stopped, traced or frozen in that moment, the thread
+ *             gets 0 and no descriptor
+ *   in two    the descriptor is put there first, and answered with afterwards.
+ *             An answer can be lost to a signal, see exact.c, and the thread
+ *             then makes another
+ *
+ * So the first is taken where signals are about.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -52,10 +59,11 @@ static void hand_over(struct emu_intercept *intercept, struct emu_call *call,
 	struct emu_object *object, int fd, bool cloexec)
 {
 	int number = emu_fdtable_add(intercept->fdtable, object, fd);
+	bool at_once = emu_exact_is_due(intercept, call);
 
 	if (number == 0) {
 		number = emu_notifier_give_fd(
-			intercept->listener, call->id, fd, cloexec);
+			intercept->listener, call->id, fd, cloexec, at_once);
 		if (number < 0)
 			emu_fdtable_remove(intercept->fdtable, object);
 	}
@@ -66,11 +74,16 @@ static void hand_over(struct emu_intercept *intercept, struct emu_call *call,
 		emu_fdtable_hint(
 			intercept->fdtable, call->thread, number, object);
 		emu_sweep_note(intercept);
-		emu_answer_given(intercept, call, number);
+		emu_answer_given(intercept, call, number, at_once);
 		return;
 	}
 	emu_placeholder_destroy(object);
-	if (number == -ENOENT || number == -ESRCH)
+	if (number == -EINPROGRESS)
+		emu_logf(intercept->log,
+			"the supervisor was stopped while it gave thread %d a "
+			"descriptor: its %s returned 0, which is wrong",
+			(int)call->thread->tid, emu_call_name(call->kind));
+	else if (number == -ENOENT || number == -ESRCH)
 		emu_voided_add(intercept, call, EMU_VOID_AGAIN, 0);
 	else
 		emu_answer_plain(intercept, call, number);

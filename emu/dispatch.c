@@ -72,6 +72,8 @@ void emu_dispatch(struct emu_intercept *intercept, struct emu_call *call)
 	if (call->thread->hold) {
 		/* It was told to stop, which ends this call. It comes again. */
 		emu_hold_left(intercept, call->thread);
+		call->had_events = emu_call_is_wait(call->kind) &&
+				   emu_wait_has_events(intercept, call);
 		emu_voided_add(intercept, call, EMU_VOID_UNDECIDED, 0);
 		return;
 	}

@@ -2,14 +2,18 @@
 /*
  * Which processes may have memory whose pages a program brings.
  *
- * That is a process that made a userfaultfd(2), and one that was forked by it:
- * its memory may be under the same descriptor (UFFD_FEATURE_EVENT_FORK). All
- * others have pages that nobody but the kernel brings, and their calls need not
- * wait behind those of a program that brings none.
+ * That is a process that made a userfaultfd(2), one that has its memory in
+ * common with that (CLONE_VM), and one that was forked by it: its memory may be
+ * under the same descriptor (UFFD_FEATURE_EVENT_FORK). Of one whose parent has
+ * gone nobody can say by whom it was forked. All others have pages that nobody
+ * but the kernel brings, and their calls need not wait behind those of a
+ * program that brings none.
  */
 #include <errno.h>
+#include <linux/kcmp.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "supervisor.h"
@@ -75,19 +79,48 @@ void emu_faults_begin(struct emu_faults *faults, struct emu_thread *thread)
 
 static bool has_such_ancestor(const struct emu_faults *faults, pid_t process)
 {
+	pid_t parent, self = getpid();
+
 	for (int i = 0; i < GENERATIONS && process > 1; i++) {
 		if (is_known(faults, process))
 			return true;
-		process = emu_target_parent_of(process);
+		parent = emu_target_parent_of(process);
+		if (parent == self) /* orphans are, and the program is */
+			return process != faults->program;
+		process = parent;
 	}
 	return false;
+}
+
+/* Whose memory is looked for, and was found. */
+struct owner {
+	pid_t process;
+	bool found;
+};
+
+static void compare(void *ctx, void *value)
+{
+	struct owner *owner = ctx;
+
+	owner->found = owner->found ||
+		       syscall(SYS_kcmp, owner->process, (pid_t)(intptr_t)value,
+			       KCMP_VM, 0, 0) == 0;
+}
+
+static bool shares_memory(const struct emu_faults *faults, pid_t process)
+{
+	struct owner owner = {.process = process};
+
+	emu_table_each(&faults->processes, compare, &owner);
+	return owner.found;
 }
 
 bool emu_faults_possible(struct emu_faults *faults, struct emu_thread *thread)
 {
 	if (!faults->changes || thread->faults_seen == faults->changes)
 		return thread->faults;
-	if (!thread->faults && has_such_ancestor(faults, thread->tgid)) {
+	if (!thread->faults && (has_such_ancestor(faults, thread->tgid) ||
+				       shares_memory(faults, thread->tgid))) {
 		/* It may outlive the one that it has this from. */
 		add(faults, thread->tgid);
 		thread->faults = true;

@@ -154,8 +154,7 @@ bool emu_hold_status(
 {
 	struct emu_hold *hold = thread->hold;
 
-	/* A SIGCONT from before the thread was seized may be told only now. */
-	if (!hold || WIFCONTINUED(status))
+	if (!hold)
 		return false;
 	thread->hold = NULL;
 	if (WIFSTOPPED(status))

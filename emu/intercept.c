@@ -182,6 +182,8 @@ static void received(struct emu_intercept *intercept,
 		no_thread(intercept, notification);
 		return;
 	}
+	if (!intercept->faults.program) /* its execve() is the first call */
+		intercept->faults.program = call.thread->tgid;
 	if (!call.thread->confirmed) {
 		/* The id may have gone to another before we opened it. */
 		if (!emu_notifier_valid(intercept->listener, call.id))

@@ -12,8 +12,12 @@
  * just before the call. That includes rt_sigreturn() itself, which would
  * otherwise fail into the code behind it. And if the frame is about to make a
  * wait again, it fails.
+ *
+ * Both are said of calls that would sleep. A wait that finds events does not,
+ * and no signal keeps it from returning them.
  */
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -132,10 +136,30 @@ static bool masks_signal(const struct emu_thread *thread,
 	return signals && !(signals & ~mask);
 }
 
+/* Would the call, which the supervisor never saw, not have slept? */
+static bool is_no_sleeper(struct emu_intercept *intercept,
+	struct emu_thread *thread, enum emu_call_kind kind,
+	const struct emu_sigframe *frame, const void *bytes)
+{
+	struct emu_call call = {.thread = thread, .kind = kind};
+
+	memcpy(call.args, frame->args, sizeof(call.args));
+	if (never_sleeps(thread, kind, frame->args) ||
+		masks_signal(thread, kind, frame->args, bytes))
+		return true;
+	/* A signal that only the wait's mask lets in has found it asleep. */
+	if (!emu_call_is_wait(kind) ||
+		(kind != EMU_CALL_EPOLL_WAIT && call.args[4] && thread->lent))
+		return false;
+	return emu_wait_has_events(intercept, &call);
+}
+
 /* A call that went void before it was ever received, and failed. */
-static bool mend_failed(struct emu_thread *thread, struct emu_sigframe *frame,
+static bool mend_failed(struct emu_intercept *intercept,
+	struct emu_thread *thread, struct emu_sigframe *frame,
 	const void *bytes)
 {
+	enum emu_call_kind kind;
 	char code[16];
 	int nr;
 
@@ -143,13 +167,13 @@ static bool mend_failed(struct emu_thread *thread, struct emu_sigframe *frame,
 		    emu_arch_code_size) < 0)
 		return false;
 	nr = emu_arch_frame_call(frame, code);
-	if (nr < 0 || !(never_sleeps(thread, emu_arch_call(nr), frame->args) ||
-			      masks_signal(thread, emu_arch_call(nr),
-				      frame->args, bytes)))
-		return false;
+	kind = nr < 0 ? EMU_CALL_OTHER : emu_arch_call(nr);
 	/* The first argument is lost where the result took its place; only
 	 * rt_sigreturn(), which has none, can be run again there. */
-	if (frame->nr >= 0 && emu_arch_call(nr) != EMU_CALL_RT_SIGRETURN)
+	if (frame->nr >= 0 && kind != EMU_CALL_RT_SIGRETURN)
+		return false;
+	if (kind == EMU_CALL_OTHER ||
+		!is_no_sleeper(intercept, thread, kind, frame, bytes))
 		return false;
 	emu_arch_frame_restart(frame, frame->ip, nr, frame->result);
 	return true;
@@ -159,8 +183,9 @@ static bool mend_failed(struct emu_thread *thread, struct emu_sigframe *frame,
  * One that will be made again. A wait may have been seen asleep when the
  * signal came, and then it has to fail; that a handler ran is reason enough.
  */
-static bool mend_restarting(struct emu_thread *thread,
-	struct emu_sigframe *frame, const void *bytes)
+static bool mend_restarting(struct emu_intercept *intercept,
+	struct emu_thread *thread, struct emu_sigframe *frame,
+	const void *bytes)
 {
 	char code[16];
 	enum emu_call_kind kind;
@@ -170,8 +195,8 @@ static bool mend_restarting(struct emu_thread *thread,
 		return false;
 	nr = emu_arch_frame_next_call(frame, code);
 	kind = nr < 0 ? EMU_CALL_OTHER : emu_arch_call(nr);
-	if (!emu_call_is_wait(kind) || no_timeout(thread, kind, frame->args) ||
-		masks_signal(thread, kind, frame->args, bytes))
+	if (!emu_call_is_wait(kind) ||
+		is_no_sleeper(intercept, thread, kind, frame, bytes))
 		return false;
 	emu_arch_frame_return(frame, frame->ip + emu_arch_insn_size, -EINTR);
 	return true;
@@ -214,8 +239,8 @@ static bool mend_unseen(struct emu_intercept *intercept,
 	if (mend_answered(intercept, thread, frame, &kernels) || kernels)
 		return !kernels;
 	if ((int64_t)frame->result == -EINTR)
-		return mend_failed(thread, frame, bytes);
-	return mend_restarting(thread, frame, bytes);
+		return mend_failed(intercept, thread, frame, bytes);
+	return mend_restarting(intercept, thread, frame, bytes);
 }
 
 /*
@@ -229,7 +254,8 @@ static void decide(struct emu_intercept *intercept, struct emu_voided *voided,
 
 	if (!emu_voided_is_undecided(voided->why))
 		return;
-	if (never_sleeps(call->thread, call->kind, call->args) ||
+	if (call->had_events ||
+		never_sleeps(call->thread, call->kind, call->args) ||
 		masks_signal(call->thread, call->kind, call->args, bytes))
 		voided->why = EMU_VOID_AGAIN;
 	else if (emu_call_is_wait(call->kind))
@@ -239,12 +265,35 @@ static void decide(struct emu_intercept *intercept, struct emu_voided *voided,
 	emu_voided_observe(intercept, call, voided->why, 0);
 }
 
+/*
+ * Did the handler run for what the thread did itself: a call that a filter of
+ * its own or PR_SET_SYSCALL_USER_DISPATCH turned away, or a fault? Then none of
+ * its calls was cut off, and the result in the frame is the handler's.
+ */
+static bool is_synchronous(const struct emu_thread *thread, const void *bytes)
+{
+	uint64_t handled;
+	int sig, code;
+
+	emu_arch_frame_signal(bytes, &sig, &code);
+	if (code <= 0 ||
+		(sig != SIGSYS && sig != SIGSEGV && sig != SIGBUS &&
+			sig != SIGILL && sig != SIGFPE && sig != SIGTRAP))
+		return false;
+	/* Or is that left from another, by a handler without SA_SIGINFO? */
+	handled = emu_voided_handled(thread, bytes);
+	return !handled || handled >> (sig - 1) & 1;
+}
+
 static bool mend_frame(struct emu_intercept *intercept,
 	struct emu_thread *thread, struct emu_sigframe *frame,
 	const void *bytes)
 {
 	struct emu_voided *voided = thread->voided;
 	bool changed;
+
+	if (is_synchronous(thread, bytes))
+		return false;
 
 	while (voided && !frame_matches(frame, &voided->call))
 		voided = voided->next;

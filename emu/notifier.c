@@ -82,10 +82,12 @@ int emu_notifier_continue(int listener, uint64_t id)
 	return send_answer(listener, id, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE);
 }
 
-int emu_notifier_give_fd(int listener, uint64_t id, int fd, bool cloexec)
+int emu_notifier_give_fd(
+	int listener, uint64_t id, int fd, bool cloexec, bool answer)
 {
 	struct seccomp_notif_addfd add = {
 		.id = id,
+		.flags = answer ? SECCOMP_ADDFD_FLAG_SEND : 0,
 		.srcfd = (uint32_t)fd,
 		.newfd_flags = cloexec ? O_CLOEXEC : 0,
 	};

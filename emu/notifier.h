@@ -33,11 +33,13 @@ int emu_notifier_answer(int listener, uint64_t id, int64_t result);
 int emu_notifier_continue(int listener, uint64_t id);
 
 /*
- * Puts a copy of a descriptor of ours at the thread's lowest free number. The
- * call is not answered by it. Returns that number, -ENOENT, or -EMFILE when
- * there is none free.
+ * Puts a copy of a descriptor of ours at the thread's lowest free number, and
+ * with `answer` answers the call with it. Returns that number, -ENOENT, -EMFILE
+ * when there is none free (the call is not answered then), or -EINPROGRESS when
+ * we were stopped and the call was answered with 0.
  */
-int emu_notifier_give_fd(int listener, uint64_t id, int fd, bool cloexec);
+int emu_notifier_give_fd(
+	int listener, uint64_t id, int fd, bool cloexec, bool answer);
 
 /* Has the last process under the filter gone, at this moment? */
 bool emu_notifier_has_ended(int listener);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /*
@@ -20,6 +21,13 @@ ssize_t emu_proc_read(const char *path, char *text, size_t size);
  * about signals.
  */
 ssize_t emu_proc_read_status(const char *path, char *text, size_t size);
+
+/*
+ * Is all of that memory mapped, for reading or for writing? What a program may
+ * write it can also read, whatever mmap(2) was told: no processor here has
+ * pages for writing alone.
+ */
+bool emu_proc_is_mapped(pid_t tid, uint64_t addr, size_t size);
 
 /* Is it an error of whoever looks, which tells nothing of the file? */
 static inline bool emu_proc_no_room(int rc)

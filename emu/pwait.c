@@ -220,6 +220,7 @@ int emu_pwait_lend(struct emu_parked *parked, const uint64_t *mask)
 	/* Before it is traced: what is ignored is not kept then. */
 	pwait->pending = emu_target_pending(thread) & ~pwait->mask;
 	pwait->keeps_mask = !mask;
+	thread->lent = thread->lent || mask;
 	pwait->looks = looks;
 	rc = emu_stop_seize(thread);
 	if (rc == 0) {
@@ -389,8 +390,7 @@ static void stopped(
 bool emu_pwait_status(
 	struct emu_intercept *intercept, struct emu_thread *thread, int status)
 {
-	/* A SIGCONT from before the thread was seized may be told only now. */
-	if (!thread->pwait || WIFCONTINUED(status))
+	if (!thread->pwait)
 		return false;
 	if (!WIFSTOPPED(status)) {
 		emu_pwait_forget(thread);

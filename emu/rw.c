@@ -17,6 +17,7 @@
 #include "arch.h"
 #include "notifier.h"
 #include "observe.h"
+#include "proc.h"
 #include "room.h"
 #include "supervisor.h"
 
@@ -212,6 +213,12 @@ static void carry_out(struct emu_intercept *intercept, struct emu_call *call,
 		park(intercept, call, object, value);
 }
 
+/* A perf event's count can be read at any time; a poll takes its event away. */
+static bool is_perf_event(int fd, const struct stat *st)
+{
+	return !(st->st_mode & S_IFMT) && emu_proc_anon(fd) == EMU_ANON_PERF;
+}
+
 bool emu_rw_never_blocks(enum emu_call_kind kind, int fd)
 {
 	struct pollfd pollfd = {
@@ -222,7 +229,8 @@ bool emu_rw_never_blocks(enum emu_call_kind kind, int fd)
 	struct stat st;
 
 	return (flags >= 0 && (flags & O_NONBLOCK)) ||
-	       (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) ||
+	       (fstat(fd, &st) == 0 &&
+		       (S_ISREG(st.st_mode) || is_perf_event(fd, &st))) ||
 	       poll(&pollfd, 1, 0) > 0;
 }
 

@@ -40,6 +40,7 @@ struct emu_sweep {
 
 /* Whose memory may wait for somebody, see faults.c. */
 struct emu_faults {
+	pid_t program; /* that was started */
 	struct emu_table processes; /* by id */
 	uint64_t changes; /* so often it has grown */
 	size_t prune_at; /* so many are looked through for ended ones */
@@ -157,15 +158,20 @@ void emu_answer_plain(struct emu_intercept *intercept,
 void emu_answer_done(struct emu_intercept *intercept,
 	const struct emu_call *call, int64_t result);
 
-/* The same, with the number of a descriptor that the thread has now. */
+/*
+ * The same, with the number of a descriptor that the thread has now. `sent`:
+ * it was answered by that.
+ */
 void emu_answer_given(struct emu_intercept *intercept,
-	const struct emu_call *call, int number);
+	const struct emu_call *call, int number, bool sent);
 
 /* The kernel carries the call out. */
 void emu_answer_continue(
 	struct emu_intercept *intercept, const struct emu_call *call);
 
-/* The thread may not be looked at: says so once, answers EPERM. */
+/* The thread may not be looked at: says so once, and answers EPERM. */
+void emu_answer_tell_denied(
+	struct emu_intercept *intercept, const struct emu_call *call);
 void emu_answer_denied(
 	struct emu_intercept *intercept, const struct emu_call *call);
 
@@ -218,6 +224,9 @@ bool emu_wait_serve_stopped(struct emu_parked *parked);
 
 /* Would the wait, which was not carried out yet, sleep now? */
 bool emu_wait_would_sleep(
+	struct emu_intercept *intercept, const struct emu_call *call);
+/* Would it find an event now? None is taken. */
+bool emu_wait_has_events(
 	struct emu_intercept *intercept, const struct emu_call *call);
 
 /* rw.c */

@@ -164,13 +164,19 @@ void emu_taken_by_loop(struct emu_watch *watch)
 		keep(watch, watch->source.forgets);
 }
 
-void emu_taken_report(struct emu_watch *watch)
+uint32_t emu_taken_report(struct emu_watch *watch, uint32_t bits)
 {
 	struct emu_list *pos;
 
+	/* proc_sys_poll() does not say of one that changed that it is ready for
+	 * writing; of others with an error nobody says so. */
+	if (watch->remembered & EMU_EPOLLERR)
+		bits &= ~(EMU_EPOLLOUT | EMU_EPOLLWRNORM);
+	bits |= watch->remembered;
 	watch->remembered = 0;
 	emu_list_for_each (pos, &watch->alike)
 		of_ring(pos)->remembered = 0;
+	return bits;
 }
 
 void emu_taken_restore(struct emu_watch *watch, uint32_t bits)

@@ -31,8 +31,11 @@ uint32_t emu_taken_poll(struct emu_watch *watch);
 /* The loop was told of the file, and has polled it for that. */
 void emu_taken_by_loop(struct emu_watch *watch);
 
-/* What was remembered is reported now, to whoever polled first. */
-void emu_taken_report(struct emu_watch *watch);
+/*
+ * What was remembered is reported now, to whoever polled first: returns it
+ * together with `bits`, what a poll says now.
+ */
+uint32_t emu_taken_report(struct emu_watch *watch, uint32_t bits);
 
 /* `bits` were reported, but did not reach the program. */
 void emu_taken_restore(struct emu_watch *watch, uint32_t bits);

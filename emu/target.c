@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -240,22 +241,51 @@ bool emu_target_has_ended(struct emu_thread *thread)
 /*
  * Nothing is mapped at `addr`, it seems. If a stack is above, it grows down to
  * there, as it does when the thread itself uses the address; process_vm_readv()
- * does not make it grow (since Linux 6.5), reading /proc/TID/mem does.
+ * does not make it grow (since Linux 6.5), reading /proc/TID/mem does. How far
+ * goes by the limit of whoever reads.
  */
 static void grow_stack(const struct emu_thread *thread, uint64_t addr)
 {
+	struct rlimit own, its;
 	char path[48];
 	char byte;
 	ssize_t n;
 	int fd;
 
+	if (getrlimit(RLIMIT_STACK, &own) < 0 ||
+		prlimit(thread->tid, RLIMIT_STACK, NULL, &its) < 0)
+		return;
 	snprintf(path, sizeof(path), "/proc/%d/mem", (int)thread->tid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return;
+	its.rlim_max = own.rlim_max;
+	if (its.rlim_cur > its.rlim_max)
+		its.rlim_cur = its.rlim_max;
+	setrlimit(RLIMIT_STACK, &its);
 	n = pread(fd, &byte, 1, (off_t)addr);
 	(void)n; /* that it was tried is all that counts */
+	setrlimit(RLIMIT_STACK, &own);
 	close(fd);
+}
+
+/* process_vm_readv() goes by what mmap(2) was told. */
+static ssize_t read_what_may_be_written(const struct emu_thread *thread,
+	uint64_t addr, void *buffer, size_t size)
+{
+	char path[48];
+	ssize_t n = -1;
+	int fd = -1;
+
+	snprintf(path, sizeof(path), "/proc/%d/mem", (int)thread->tid);
+	if (emu_proc_is_mapped(thread->tid, addr, size))
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		n = pread(fd, buffer, size, (off_t)addr);
+		close(fd);
+	}
+	errno = EFAULT;
+	return n;
 }
 
 int emu_target_read(const struct emu_thread *thread, uint64_t addr,
@@ -269,6 +299,8 @@ int emu_target_read(const struct emu_thread *thread, uint64_t addr,
 		grow_stack(thread, addr);
 		n = process_vm_readv(thread->tid, &local, 1, &remote, 1, 0);
 	}
+	if (n < 0 && errno == EFAULT)
+		n = read_what_may_be_written(thread, addr, buffer, size);
 	if (n == (ssize_t)size)
 		return 0;
 	return n < 0 ? -errno : -EFAULT;

@@ -48,6 +48,7 @@ struct emu_thread {
 	struct emu_pwait *pwait; /* a signal mask that is lent to it */
 	struct emu_hold *hold; /* a call that is to be served in a stop */
 	struct emu_touch *touch; /* a call that waits for its memory */
+	bool lent; /* one of its waits had a mask that was not its own */
 	uint64_t faults_seen; /* see faults.c: changes that it knows of */
 	bool faults; /* its pages may have to be brought by somebody */
 	uint64_t signals; /* pending for it alone, as signalfd.c last saw */

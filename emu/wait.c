@@ -186,7 +186,8 @@ static int harvest(
 
 /*
  * Writes `n` harvested events to the target. Returns how many are whole
- * there, or -EFAULT if not even one, as ep_send_events() does.
+ * there, or -EFAULT if not even one, as ep_send_events() does; -EPERM when the
+ * target may not be reached any more.
  */
 static int store(
 	struct emu_intercept *intercept, const struct emu_call *call, int n)
@@ -199,8 +200,10 @@ static int store(
 			&intercept->events[i]);
 	written = emu_target_write(call->thread, call->args[1],
 		intercept->events_out, (size_t)n * size);
+	if (written == -EPERM)
+		emu_answer_tell_denied(intercept, call);
 	if (written < (ssize_t)size)
-		return -EFAULT;
+		return written == -EPERM ? -EPERM : -EFAULT;
 	return (int)((size_t)written / size);
 }
 
@@ -309,18 +312,36 @@ static void park(struct emu_intercept *intercept, struct emu_call *call,
 	emu_answer_plain(intercept, call, rc);
 }
 
+/* Is there an event, and not only an item whose event has gone by? */
+static bool has_event(
+	struct emu_intercept *intercept, struct emu_object *object)
+{
+	int n;
+
+	if (!has_some(intercept, object))
+		return false;
+	n = harvest(intercept, object, 1);
+	if (n > 0)
+		commit(intercept, object, n, 0);
+	return n > 0;
+}
+
 /* It is stopped first: for who looks on, or so that no events are lost. */
-static bool is_held(struct emu_intercept *intercept,
-	const struct emu_call *call, struct emu_object *object,
-	const struct wait *wait)
+static bool is_held(struct emu_intercept *intercept, struct emu_call *call,
+	struct emu_object *object, const struct wait *wait)
 {
 	bool some = has_some(intercept, object);
+	bool due;
 
 	if (some && emu_touch_events(intercept, call, false))
 		return true;
+	due = some && emu_exact_is_due(intercept, call);
+	/* A signal that comes from here on is no reason for it to fail. */
+	call->had_events = (due || (some && emu_observed(intercept))) &&
+			   has_event(intercept, object);
 	if ((some || !wait->block) && emu_look(intercept, call))
 		return true;
-	return some && emu_exact_hold(intercept, call);
+	return due && emu_exact_stop(intercept, call);
 }
 
 void emu_call_epoll_wait(struct emu_intercept *intercept, struct emu_call *call)
@@ -366,6 +387,21 @@ bool emu_wait_would_sleep(
 	return emu_fdtable_find(intercept->fdtable, call->thread,
 		       emu_call_int(call, 0), EMU_KIND_EPOLL, &object) == 1 &&
 	       !has_some(intercept, object);
+}
+
+bool emu_wait_has_events(
+	struct emu_intercept *intercept, const struct emu_call *call)
+{
+	struct emu_object *object;
+	bool has;
+
+	if (emu_fdtable_find(intercept->fdtable, call->thread,
+		    emu_call_int(call, 0), EMU_KIND_EPOLL, &object) != 1)
+		return false;
+	object->pins++; /* another thread may close it just now */
+	has = has_event(intercept, object);
+	object->pins--;
+	return has;
 }
 
 /*

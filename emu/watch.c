@@ -94,9 +94,9 @@ static uint32_t watch_poll(struct emu_file *file, uint32_t mask)
 		watch_rearm(watch);
 		bits = emu_weak_poll(&watch->weak);
 	}
-	bits = (bits | watch->remembered) & mask;
 	if (watch->source.forgets)
-		emu_taken_report(watch);
+		bits = emu_taken_report(watch, bits);
+	bits &= mask;
 	watch->stirred = false;
 	if (watch->fresh) {
 		watch->fresh = false;

@@ -4,9 +4,9 @@
  *
  * It forks the program's process before it does anything else, so that the
  * program stays in the session, process group and limits that epemu was
- * started in. Then it leaves them: a session of its own (no terminal signal
- * reaches it), no standard streams, no inherited descriptor, all signals
- * blocked, as many open files as it may have.
+ * started in. Then it leaves them: a session of its own (no signal of the
+ * terminal), no standard streams, no inherited descriptor, all signals blocked,
+ * as many open files as it may have.
  *
  * It is the program's parent, because only a parent learns of stops and
  * continuations. So it reaps the program and tells the launcher process what
@@ -70,9 +70,8 @@ struct supervisor {
 	uint64_t steps; /* of the loop; the watchdog may look to the very end */
 	bool failed; /* epemu could not start the program */
 	bool program_leads; /* a process group of its own */
-	bool program_ended;
+	bool program_ended, calls_ended;
 	bool end_is_known; /* to the launcher */
-	bool calls_ended;
 };
 
 /* For the crash handler, which gets no context. */
@@ -133,7 +132,7 @@ static void launcher_gone(void *ctx)
 		emu_intercept_kill_all(supervisor->intercept);
 }
 
-/* Whether the last process under the filter is gone at this moment. */
+/* Is the last process under the filter gone at this moment? */
 static bool none_left(const struct supervisor *supervisor)
 {
 	return supervisor->calls_ended || !supervisor->intercept ||
@@ -172,17 +171,15 @@ static void start_intercept(struct supervisor *supervisor, int listener)
 
 	supervisor->listener = fcntl(listener, F_DUPFD_CLOEXEC, 3);
 	if (supervisor->listener < 0)
-		emu_logf(log, "keeping the listener: %s; check %s",
-			strerror(errno), "the limit of open files");
+		emu_logf(log, "keeping the listener: %s; check 'ulimit -n'",
+			strerror(errno));
 	if (supervisor->listener < 0 ||
 		emu_needs_check_listener(log, listener,
-			supervisor->program_pidfd, supervisor->its_end) < 0) {
+			supervisor->program_pidfd, supervisor->its_end) < 0)
 		close(listener);
-		give_up(supervisor);
-		return;
-	}
-	supervisor->intercept = emu_intercept_create(
-		supervisor->loop, listener, log, calls_finished, supervisor);
+	else
+		supervisor->intercept = emu_intercept_create(supervisor->loop,
+			listener, log, calls_finished, supervisor);
 	if (!supervisor->intercept) {
 		give_up(supervisor);
 		return;
@@ -235,12 +232,12 @@ static void program_ended(struct supervisor *supervisor, int status)
 	/* What it sent before it went: why it could not be run, say. */
 	while (supervisor->channel >= 0)
 		channel_ready(&supervisor->channel_source, EPOLLIN);
-	if (supervisor->launch->verbose && WIFSIGNALED(status))
-		emu_logf(&supervisor->log, "the program was ended by signal %d",
-			WTERMSIG(status));
-	else if (supervisor->launch->verbose)
-		emu_logf(&supervisor->log, "the program ended with status %d",
-			WEXITSTATUS(status));
+	if (supervisor->launch->verbose)
+		emu_logf(&supervisor->log, "the program %s %d",
+			WIFSIGNALED(status) ? "was ended by signal"
+					    : "ended with status",
+			WIFSIGNALED(status) ? WTERMSIG(status)
+					    : WEXITSTATUS(status));
 	emu_monitor_ended(supervisor->monitor);
 	if (supervisor->canary)
 		kill(supervisor->canary, SIGKILL);
@@ -278,11 +275,15 @@ static void canary_changed(struct supervisor *supervisor, int status)
 
 static void wait_for_children(struct supervisor *supervisor)
 {
-	int options = __WALL | WNOHANG | WUNTRACED | WCONTINUED;
+	const int options = __WALL | WNOHANG | WUNTRACED;
 	int status;
 	pid_t pid;
 
-	while ((pid = wait4(-1, &status, options, NULL)) > 0) {
+	/* Of others, SIGCONT is for their parents to hear, and told once. */
+	while (!supervisor->program_ended &&
+		waitpid(supervisor->program, &status, options | WCONTINUED) > 0)
+		program_changed(supervisor, status);
+	while ((pid = waitpid(-1, &status, options)) > 0) {
 		if (pid == supervisor->program)
 			program_changed(supervisor, status);
 		else if (pid == supervisor->canary)
@@ -447,8 +448,7 @@ static _Noreturn void fail_early(int control, const char *what, int error)
 	char text[EMU_MESSAGE_TEXT];
 
 	snprintf(text, sizeof(text),
-		"%s: %s; check the limits of processes, "
-		"memory and open files",
+		"%s: %s; check the limits of processes, memory and open files",
 		what, strerror(-error));
 	emu_control_send_now(control, text);
 	_exit(EMU_EXIT_FAILURE);

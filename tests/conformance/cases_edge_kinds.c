@@ -262,6 +262,12 @@ CASE(f11_host_name_once, .level = 4, .covers = "F11 D05",
 		WAITER_GOT(w, EPOLLPRI | EPOLLERR, 1);
 		NONE(ep);
 	}
+	/* One that has changed is not ready for writing. */
+	OK(ep_mod(ep, fd, EPOLLIN | EPOLLOUT | EPOLLPRI, 2));
+	NOW(ep, {EPOLLIN | EPOLLOUT, 2});
+	IS(child_join(child_start(set_host_name, NULL)), 0);
+	NOW(ep, {EPOLLIN | EPOLLPRI | EPOLLERR, 2});
+	NOW(ep, {EPOLLIN | EPOLLOUT, 2});
 }
 
 CASE(f11_always_ready, .level = 4, .covers = "F11 D04",

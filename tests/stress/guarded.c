@@ -301,6 +301,69 @@ static void io_uring(void)
 	stress_ok("%s", fd < 0 ? strerror(errno) : "there is one");
 }
 
+static int answer;
+
+/* The call was turned away before it began: its result is the handler's. */
+static void on_sys(int sig, siginfo_t *info, void *context)
+{
+	ucontext_t *uc = context;
+
+	(void)sig;
+	(void)info;
+	handled++;
+#ifdef __x86_64__
+	uc->uc_mcontext.gregs[REG_RAX] = answer;
+#else
+	uc->uc_mcontext.regs[0] = (unsigned long)answer;
+#endif
+}
+
+static void trap(uint32_t number)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog prog = {4, code};
+
+	good(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+	good(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog));
+}
+
+static void own_traps(void)
+{
+	static const uint32_t numbers[] = {
+		SYS_epoll_pwait, SYS_epoll_ctl, SYS_eventfd2, SYS_read};
+
+	for (size_t i = 0; i < 4; i++) {
+		pid_t child = stress_fork();
+		int status;
+
+		if (child == 0) {
+			struct sigaction sa = {
+				.sa_sigaction = on_sys, .sa_flags = SA_SIGINFO};
+			uint64_t got;
+
+			x_add(x_epoll(), x_eventfd(1, 0), EPOLLIN, 5);
+			good(sigaction(SIGSYS, &sa, NULL));
+			answer = -EINTR;
+			trap(numbers[i]);
+			long rc = i == 3 ? syscall(SYS_read, 4, &got, 8L)
+					 : syscall(numbers[i], 3L, 1L, 4L, 0L,
+						   0L, 8L);
+
+			_exit(rc == -1 && errno == EINTR && handled == 1 ? 3
+									 : 1);
+		}
+		must(waitpid(child, &status, 0) == child && WIFEXITED(status) &&
+				WEXITSTATUS(status) == 3,
+			"call %u: status %x", numbers[i], status);
+	}
+	stress_ok("four calls");
+}
+
 static const struct stress_case cases[] = {
 	{"traced", traced},
 	{"traced-calls", traced_calls},
@@ -308,6 +371,7 @@ static const struct stress_case cases[] = {
 	{"own-filters", own_filters},
 	{"own-listener", own_listener},
 	{"own-kill", own_kill},
+	{"own-traps", own_traps},
 	{"log-sigreturn", junk_frames},
 	{"io-uring", io_uring},
 	{NULL, NULL},

@@ -8,11 +8,13 @@
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 
 #define PAGE 4096u
 #define MANY 40u
@@ -254,6 +256,108 @@ static void never(void)
 	stress_ok("the others went on");
 }
 
+/* Registers the area; `features` of the descriptor. */
+static void register_area(uint64_t features)
+{
+	struct uffdio_api api = {.api = UFFD_API, .features = features};
+	struct uffdio_register reg = {
+		.range = {(uintptr_t)area, PAGE},
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+
+	faults_fd = open_faults();
+	good(ioctl(faults_fd, UFFDIO_API, &api));
+	good(ioctl(faults_fd, UFFDIO_REGISTER, &reg));
+}
+
+static int make_and_serve(void *unused)
+{
+	register_area(0);
+	serve(unused);
+	return 1;
+}
+
+/* The maker is another process, which has its memory in common with this. */
+static void of_another(void)
+{
+	static char stack[1 << 16] __attribute__((aligned(16)));
+	int ep = x_epoll(), efd = x_eventfd(1, 0);
+	pid_t maker;
+
+	close(open_faults()); /* or skips */
+	area = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	maker = (pid_t)good(clone(make_and_serve, stack + sizeof(stack),
+		CLONE_VM | SIGCHLD, NULL));
+	stress_wait_blocked(maker, NR_WAIT, SYS_epoll_pwait);
+	x_add(ep, efd, EPOLLIN, 5);
+	must(epoll_wait(ep, (void *)area, 4, -1) == 1, "wait: %s",
+		strerror(errno));
+	must(((struct epoll_event *)area)->data.u64 == 5, "other data");
+	stress_kill(maker);
+	stress_ok("its pages were brought");
+}
+
+static struct {
+	atomic_int fd, child;
+} * told;
+
+static void sleep_into_it(pid_t maker)
+{
+	int ep, efd;
+
+	while (getppid() == maker)
+		stress_sleep_us(1000);
+	ep = x_epoll();
+	efd = x_eventfd(1, 0);
+	x_add(ep, efd, EPOLLIN, 5);
+	atomic_store(&told->child, getpid());
+	epoll_wait(ep, (void *)area, 4, -1);
+	_exit(1);
+}
+
+/*
+ * The maker has gone before its child makes a call. The descriptor is kept by
+ * this process, which never brings the page: all others go on.
+ */
+static void of_the_dead(void)
+{
+	struct uffd_msg msg;
+	pid_t maker, child;
+	int fd, pidfd;
+
+	close(open_faults()); /* or skips */
+	told = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	area = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	maker = stress_fork();
+	if (maker == 0) {
+		maker = getpid();
+		register_area(UFFD_FEATURE_EVENT_FORK);
+		atomic_store(&told->fd, faults_fd);
+		if (good(fork()) == 0)
+			sleep_into_it(maker);
+		_exit(0);
+	}
+	while (!(fd = atomic_load(&told->fd)))
+		stress_sleep_us(1000);
+	pidfd = (int)good(syscall(SYS_pidfd_open, maker, 0));
+	fd = (int)good(syscall(SYS_pidfd_getfd, pidfd, fd, 0));
+	good(fcntl(fd, F_SETFL, 0));
+	must(read(fd, &msg, sizeof(msg)) == sizeof(msg) &&
+			msg.event == UFFD_EVENT_FORK,
+		"no fork was told of");
+	must(waitpid(maker, NULL, 0) == maker, "waitpid");
+	while (!(child = atomic_load(&told->child)))
+		stress_sleep_us(1000);
+	stress_wait_blocked(child, NR_WAIT, SYS_epoll_pwait);
+	for (int i = 0; i < 20; i++)
+		stress_plain_calls();
+	kill(child, SIGKILL);
+	stress_ok("the others went on");
+}
+
 static int many_ep;
 
 static void *waits_for_page(void *page)
@@ -315,6 +419,8 @@ static const struct stress_case cases[] = {
 	{"later", later},
 	{"arguments", arguments},
 	{"interrupted", interrupted},
+	{"of-another", of_another},
+	{"of-the-dead", of_the_dead},
 	{"never", never},
 	{"never-for-many", never_for_many},
 	{NULL, NULL},
