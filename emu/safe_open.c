@@ -93,17 +93,18 @@ static int go_to(struct walk *walk, int from, const char *name, int flags)
 /* Puts the text of a link before the rest of the path. */
 static int follow(struct walk *walk, const char *name, const char *rest)
 {
-	char text[2 * PATH_MAX];
-	ssize_t size = readlinkat(walk->folder, name, text, PATH_MAX - 1);
+	char text[PATH_MAX];
+	ssize_t size = readlinkat(walk->folder, name, text, sizeof(text));
+	size_t left = strlen(rest) + 1;
 
 	if (size < 0)
 		return -errno;
 	if (++walk->links > MOST_LINKS)
 		return -ELOOP;
-	strcpy(text + size, rest);
-	if (strlen(text) >= PATH_MAX)
+	if ((size_t)size + left > sizeof(walk->rest))
 		return -ENAMETOOLONG;
-	strcpy(walk->rest, text);
+	memmove(walk->rest + size, rest, left); /* which is part of it */
+	memcpy(walk->rest, text, (size_t)size);
 	return text[0] == '/' ? go_to(walk, AT_FDCWD, "/", 0) : 0;
 }
 
@@ -154,7 +155,7 @@ int emu_safe_open(const char *path, int flags)
 
 	if (!*path || strlen(path) >= PATH_MAX)
 		return *path ? -ENAMETOOLONG : -ENOENT;
-	strcpy(walk.rest, path);
+	memcpy(walk.rest, path, strlen(path) + 1);
 	rc = go_to(&walk, AT_FDCWD, *path == '/' ? "/" : ".", 0);
 	while (rc == 0)
 		rc = step(&walk, flags | O_CREAT | O_CLOEXEC);

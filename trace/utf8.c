@@ -20,13 +20,18 @@ size_t trace_utf8_length(const char *text)
 		low = at[0] == 0xe0 ? 0xa0 : 0x90;
 	if (at[0] == 0xed || at[0] == 0xf4)
 		high = at[0] == 0xed ? 0x9f : 0x8f;
+	if (at[0] == 0xc2)
+		low = 0xa0; /* what is below are control characters as well */
 	if (at[1] < low || at[1] > high)
 		return 0;
 	for (size_t i = 2; i < length; i++) {
 		if ((at[i] & 0xc0) != 0x80)
 			return 0;
 	}
-	return length;
+	/* U+2028 and U+2029 end a line. */
+	return at[0] == 0xe2 && at[1] == 0x80 && (at[2] & 0xfe) == 0xa8
+		       ? 0
+		       : length;
 }
 
 void trace_utf8_clean(char *text)

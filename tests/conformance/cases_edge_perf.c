@@ -205,6 +205,25 @@ CASE(f11_perf_many_rings, .level = 4, .covers = "F11 D10",
 	NONE(ep);
 }
 
+CASE(f11_perf_read_leaves_the_event, .level = 4, .covers = "F11",
+	.calls = "perf_event_open mmap read poll epoll_wait", .ref = PERF_REF,
+	.breaks = "profilers that read counters beside their rings")
+{
+	struct perf perf = perf_mapped(0);
+	uint64_t count;
+	int revents, ep;
+
+	perf_make(&perf);
+	IS(CALL(read, perf.fd, &count, 8), 8);
+	IS(sys_poll(perf.fd, EPOLLIN, &revents, 0), 1);
+	ep = ep_new();
+	OK(ep_add(ep, perf.fd, EPOLLIN, 1));
+	NONE(ep);
+	perf_make(&perf);
+	IS(CALL(read, perf.fd, &count, 8), 8);
+	NOW(ep, {EPOLLIN, 1});
+}
+
 CASE(f11_perf_without_ring, .level = 4, .covers = "F11 A08",
 	.calls = "perf_event_open epoll_wait", .ref = PERF_REF,
 	.breaks = "profilers that close their rings first")

@@ -4,6 +4,7 @@
  * which the kernel looks at them, and what a timeout means.
  */
 #include "conf.h"
+#include <sys/mman.h>
 #include <time.h>
 
 #define CHECK_REF "fs/eventpoll.c: ep_check_params"
@@ -175,6 +176,55 @@ CASE(w05_mask_at_page_end, .level = 4, .covers = "W05",
 	*mask = ~0ul;
 	IS(sys_epoll_pwait(ep_new(), &e, 1, 0, mask, 8), 0);
 	IS(sig_mask(), before);
+}
+
+CASE(w05_arguments_may_be_write_only, .level = 4, .covers = "W05 R10",
+	.calls = "epoll_ctl epoll_pwait epoll_pwait2 mprotect",
+	.ref = "mmap(2): PROT_WRITE; no processor here writes what it may not "
+	       "read",
+	.breaks = "programs that map memory with PROT_WRITE alone")
+{
+	char *at = (char *)OK(CALL(mmap, NULL, 4096, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+	struct ep_event *event = (void *)at;
+	struct timespec *none = (void *)(at + 64);
+	uint64_t *mask = (void *)(at + 128);
+	int ep = ep_new();
+	struct ep_event e;
+
+	event->events = EPOLLIN;
+	event->data = 7;
+	OK(CALL(mprotect, at, 4096, PROT_WRITE));
+	IS(sys_epoll_ctl(ep, EPOLL_CTL_ADD, ev_new(1, 0), event), 0);
+	IS(sys_epoll_pwait2(ep, &e, 1, none, mask, 8), 1);
+	IS(e.data, 7);
+	IS(sys_epoll_pwait(ep, event, 1, 0, mask, 8), 1);
+	OK(CALL(mprotect, at, 4096, PROT_NONE));
+	IS(sys_epoll_ctl(ep, EPOLL_CTL_ADD, ev_new(1, 0), event), -EFAULT);
+	IS(sys_epoll_pwait(ep, &e, 1, 0, mask, 8), -EFAULT);
+}
+
+CASE(w04_stack_grows, .level = 4, .covers = "W04 R10",
+	.calls = "mmap epoll_wait epoll_ctl", .ref = "mmap(2): MAP_GROWSDOWN",
+	.breaks = "deep stacks, whose next page is first used by a call")
+{
+	enum { ROOM = 4 << 20 };
+	char *at = (char *)OK(CALL(mmap, NULL, ROOM, PROT_NONE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
+	char *top = at + ROOM - 4096;
+	struct ep_event *e = (void *)(top - 65536);
+	int ep = ep_new();
+
+	OK(CALL(munmap, at, ROOM));
+	IS(CALL(mmap, top, 4096, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_FIXED, -1,
+		   0),
+		(long)top);
+	OK(ep_add(ep, ev_new(1, 0), EPOLLIN, 7));
+	IS(sys_epoll_wait(ep, e, 1, 0), 1);
+	IS(e->data, 7);
+	/* And for what a call reads. */
+	IS(sys_epoll_ctl(ep, EPOLL_CTL_MOD, 4, top - 131072), 0);
 }
 
 CASE(w06_pwait2_timeout_first, .level = 4, .covers = "W06",

@@ -218,6 +218,28 @@ class Rights(Claims):
         self.assertEqual(result.stdout,
                          "ctl works, wait works, write works\n")
 
+    def test_process_becomes_untraceable_in_a_wait(self):
+        self.needs_root()
+        code = ("import ctypes, os, select, threading, time\n"
+                "epoll, counter = select.epoll(), os.eventfd(0)\n"
+                "epoll.register(counter, select.EPOLLIN)\n"
+                "def wait():\n"
+                "    try:\n"
+                "        print(len(epoll.poll()), 'event')\n"
+                "    except PermissionError:\n"
+                "        print('EPERM')\n"
+                "thread = threading.Thread(target=wait)\n"
+                "thread.start()\n"
+                "time.sleep(0.2)\n"
+                "ctypes.CDLL(None).prctl(4, 0)  # PR_SET_DUMPABLE\n"
+                "os.eventfd_write(counter, 1)\n"
+                "thread.join()\n")
+        argv = ["/usr/bin/python3", "-c", code]
+        self.assertEqual(self.run_it(argv, **self.user).stdout, "1 event\n")
+        result = self.run_it([self.epemu, *argv], **self.user)
+        self.assertEqual(result.stdout, "EPERM\n")
+        self.assertRegex(result.stderr, r"\Aepemu: [^\n]*traced[^\n]*\n\Z")
+
     def test_what_it_runs_opens_and_connects_to(self):
         """Nothing but the program, epemu-symbols and the files asked for."""
         log, trace = (os.path.join(self.folder, name)

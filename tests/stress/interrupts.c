@@ -453,17 +453,16 @@ static void ready(void)
 	stress_ok("%d signals", (int)handled);
 }
 
-/* The parent of a stopped process hears that it goes on, once each time. */
+/* A stopped process's parent hears each time that it goes on. */
 static void continued(void)
 {
 	long rounds = stress_count(40);
 	pid_t child = stress_fork();
 	int ep = x_epoll(), status;
+	struct epoll_event ev;
 	sigset_t mask;
 
 	if (child == 0) {
-		struct epoll_event ev;
-
 		sigemptyset(&mask);
 		sigaddset(&mask, SIGUSR2);
 		for (long i = 0;; i++)

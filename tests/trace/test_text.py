@@ -174,6 +174,35 @@ class Text(TraceCase):
             run.stderr, f"epemu: cannot write the trace to '{target}': "
             f"{reason}; the program goes on without it\n")
 
+    def test_names_that_are_no_text(self):
+        """Bytes that are no UTF-8, control characters, ends of lines."""
+        code = ("import ctypes, os, select\n"
+                "epoll = select.epoll()\n"
+                "for name in (b'\\xff\\xfeA', b'a\\nb\\x1b', b'\\xc2\\x9b1m',\n"
+                "             b'\\xe2\\x80\\xa8x', b'\\xed\\xa0\\x80', b'\\xf0\\x9f',\n"
+                "             '\u00e4\u20ac'.encode()):\n"
+                "    ctypes.CDLL(None).prctl(15, name)\n"
+                "    os.mkfifo(name)\n"
+                "    fifo = os.open(name, os.O_RDWR)\n"
+                "    epoll.register(fifo, select.EPOLLOUT)\n"
+                "    os.unlink(name)\n"
+                "    assert len(epoll.poll(1)) == 1\n"
+                "    os.close(fifo)\n")
+        for form in ("text", "json", "perfetto"):
+            path = os.path.join(self.folder, "trace")
+            run = self.run_it([EPEMU, f"--trace={path}",
+                               f"--trace-format={form}", PYTHON, "-c", code],
+                              cwd=self.folder)
+            self.assertEqual((run.returncode, run.stderr), (0, ""))
+            with open(path, "rb") as file:
+                text = file.read().decode("utf-8")
+            with self.subTest(form):
+                self.assertEqual(len(text.splitlines()), text.count("\n"))
+                self.assertEqual([c for c in text if ord(c) < 32 and
+                                  c not in "\n\t" or
+                                  127 <= ord(c) < 160], [])
+                self.assertIn("\u00e4\u20ac", text)
+
     def test_full_disk(self):
         for form in ("text", "json", "perfetto"):
             with self.subTest(form):
