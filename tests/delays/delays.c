@@ -8,6 +8,9 @@
  * thread that calls sleeps before and after such a call now and then, so that
  * every one of these moments becomes a wide one.
  *
+ * A kernel that preempts can also answer a poll of the listener with POLLERR
+ * alone, when a signal cut off its look. That is done as often.
+ *
  * EPEMU_DELAYS=PERCENT,MICROSECONDS says how often, and how long at most. The
  * programs under epemu do not get the library. The file EPEMU_DELAYS_MARK is
  * made at the first delay.
@@ -16,6 +19,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -41,6 +45,7 @@ static uint64_t random_state;
 static unsigned int percent;
 static unsigned int most_us = 1;
 static const char *mark;
+static int listener = -1; /* once it was received from */
 
 static void bad_setting(const char *setting)
 {
@@ -106,6 +111,8 @@ EXPORT int ioctl(int fd, unsigned long request, ...)
 	va_start(args, request);
 	arg = va_arg(args, void *);
 	va_end(args);
+	if (request == SECCOMP_IOCTL_NOTIF_RECV)
+		listener = fd;
 	delay();
 	rc = next(fd, request, arg);
 	delay();
@@ -213,5 +220,10 @@ EXPORT int ppoll(struct pollfd *fds, nfds_t nfds,
 	int n = next(fds, nfds, timeout, mask);
 
 	delay();
+	for (nfds_t i = 0; n > 0 && i < nfds; i++) {
+		if (fds[i].fd == listener && fds[i].revents == POLLIN &&
+			random_below(100) < percent)
+			fds[i].revents = POLLERR;
+	}
 	return n;
 }
