@@ -100,6 +100,19 @@ static bool read_since(struct emu_signalfd *signalfd, uint64_t signals)
 	return true;
 }
 
+/*
+ * Has signalfd(2) given it a mask that lets in a signal which was pending
+ * already? The kernel wakes it then. Looked at only if there is such a signal.
+ */
+static bool lets_in_more(struct emu_signalfd *signalfd,
+	struct emu_thread *thread, uint64_t pending)
+{
+	uint64_t before = signalfd->mask;
+
+	return pending & ~before &&
+	       pending & mask_of(signalfd, thread) & ~before;
+}
+
 /* Signals that were sent to the thread or its process since the last look. */
 static void look_at_thread(
 	struct emu_intercept *intercept, struct emu_thread *thread)
@@ -121,7 +134,8 @@ static void look_at_thread(
 			continue;
 		signalfd->shared = shared;
 		if (new || (shared & ~before) ||
-			read_since(signalfd, own | shared))
+			read_since(signalfd, own | shared) ||
+			lets_in_more(signalfd, thread, own | shared))
 			wake(signalfd);
 	}
 }

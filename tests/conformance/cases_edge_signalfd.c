@@ -193,6 +193,30 @@ CASE(a04_signalfd_each_signal_is_an_edge, .level = 4, .covers = "A04 D05",
 	NONE(ep);
 }
 
+CASE(a04_signalfd_new_mask, .level = 4, .covers = "A04 A07",
+	.calls = "signalfd4 kill epoll_wait",
+	.ref = "fs/signalfd.c: do_signalfd4",
+	.breaks = "sd-event, which adds signals to one signalfd")
+{
+	static const uint32_t events[] = {0, EPOLLET};
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		int sig = i ? SIGUSR2 : SIGHUP, ep = ep_new();
+		uint64_t mask = SIGBIT(SIGUSR1) | SIGBIT(sig);
+		int fd = signals_of(SIGUSR1);
+
+		OK(ep_add(ep, fd, EPOLLIN | events[i], 1));
+		sig_block(sig);
+		sig_send(own_pid(), sig);
+		NONE(ep);
+		IS(CALL(signalfd4, fd, &mask, 8, 0), fd);
+		NOW(ep, {EPOLLIN, 1});
+		IS(take(fd, 128), 128);
+		NONE(ep);
+	}
+}
+
 /* What /proc says of such a process is longer than a page. */
 CASE(a04_signalfd_of_many_groups, .level = 4, .covers = "A04",
 	.calls = "setgroups signalfd4 kill epoll_wait", .ref = SIGNALFD_REF,
