@@ -141,7 +141,10 @@ static enum emu_call_kind kind_of(const struct emu_notification *call)
 static void no_thread(struct emu_intercept *intercept,
 	const struct emu_notification *notification)
 {
-	if (emu_call_is_epoll(kind_of(notification)))
+	enum emu_call_kind kind = kind_of(notification);
+
+	/* An execve() that is not known of is no better, see exec.c. */
+	if (emu_call_is_epoll(kind) || kind == EMU_CALL_EXEC)
 		emu_notifier_answer(
 			intercept->listener, notification->id, -ENOMEM);
 	else /* the kernel's own eventfds will do, and the rest is its own */

@@ -78,6 +78,8 @@ bool emu_proc_is_mapped(pid_t tid, uint64_t addr, size_t size)
 	bool starts = true;
 	FILE *file;
 
+	if (end < addr)
+		return false;
 	snprintf(line, sizeof(line), "/proc/%d/maps", (int)tid);
 	file = fopen(line, "re");
 	/* Ascending; a line may be longer than the room for it. */

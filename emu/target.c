@@ -252,9 +252,10 @@ static void grow_stack(const struct emu_thread *thread, uint64_t addr)
 	ssize_t n;
 	int fd;
 
-	if (getrlimit(RLIMIT_STACK, &own) < 0 ||
-		prlimit(thread->tid, RLIMIT_STACK, NULL, &its) < 0)
+	if (getrlimit(RLIMIT_STACK, &own) < 0)
 		return;
+	if (prlimit(thread->tid, RLIMIT_STACK, NULL, &its) < 0)
+		its = own;
 	snprintf(path, sizeof(path), "/proc/%d/mem", (int)thread->tid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
