@@ -9,7 +9,7 @@
  * every one of these moments becomes a wide one.
  *
  * A kernel that preempts can also answer a poll of the listener with POLLERR
- * alone, when a signal cut off its look. That is done as often.
+ * alone, when a signal cut off its look. That is done half as often.
  *
  * EPEMU_DELAYS=PERCENT,MICROSECONDS says how often, and how long at most. The
  * programs under epemu do not get the library. The file EPEMU_DELAYS_MARK is
@@ -222,7 +222,7 @@ EXPORT int ppoll(struct pollfd *fds, nfds_t nfds,
 	delay();
 	for (nfds_t i = 0; n > 0 && i < nfds; i++) {
 		if (fds[i].fd == listener && fds[i].revents == POLLIN &&
-			random_below(100) < percent)
+			random_below(200) < percent)
 			fds[i].revents = POLLERR;
 	}
 	return n;
