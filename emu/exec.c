@@ -15,10 +15,10 @@
  * gone, and what was remembered of the leader goes as well.
  *
  * When it is over is seen from the thread itself: it makes another call, or is
- * in another one (/proc/TID/syscall), or is gone. If it runs, the time that it
- * spends outside of the kernel tells. Whether it succeeded shows in the old
- * memory, which has no user any more. A child that shares its memory with its
- * parent (vfork(2)) has a flag that its first execve() clears.
+ * in another one (/proc/TID/syscall), or is gone. If it has run for longer than
+ * any execve() does, it has failed, and computes. Whether it succeeded shows in
+ * the old memory, which has no user any more. A child that shares its memory
+ * with its parent (vfork(2)) has a flag that its first execve() clears.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -37,6 +37,9 @@
 #define TICK_NS 1000000u
 #define IDLE_TICK_NS 100000000u
 
+/* So long an execve() does not run (it may sleep), in ticks of 10 ms. */
+#define LONGEST_TICKS 10
+
 /* So many may be over unnoticed, beside twice as many as are under way. */
 #define SPARE_RECORDS 16
 
@@ -53,8 +56,7 @@ struct emu_exec {
 	uint64_t ip; /* else: an address that the old image has */
 	int memory_fd; /* and its /proc/TID/mem, or -1 */
 	bool waited_for; /* a parked call was to be served */
-	bool ran; /* it was seen running, and had spent this time: */
-	unsigned long user_ticks;
+	unsigned long ticks; /* that the thread had run before */
 };
 
 static ssize_t read_proc(pid_t tid, const char *name, char *text, size_t size)
@@ -112,12 +114,10 @@ static bool is_under_way(struct emu_exec *exec)
 {
 	char text[256];
 	struct emu_stat stat;
-	bool ran = exec->ran;
 	ssize_t rc = read_proc(exec->tid, "syscall", text, sizeof(text));
 
 	if (rc < 0)
 		return emu_proc_no_room((int)rc);
-	exec->ran = false;
 	if (strncmp(text, "running", 7) != 0)
 		return strtol(text, NULL, 10) == exec->nr;
 	if (image_is_gone(exec))
@@ -125,12 +125,7 @@ static bool is_under_way(struct emu_exec *exec)
 	rc = emu_target_stat(exec->tid, &stat);
 	if (rc < 0)
 		return rc != -ESRCH;
-	exec->ran = true;
-	if (ran && stat.user_ticks != exec->user_ticks)
-		return false;
-	if (!ran)
-		exec->user_ticks = stat.user_ticks;
-	return true;
+	return stat.ticks - exec->ticks < LONGEST_TICKS;
 }
 
 /* The thread's id is no longer one of its process's. */
@@ -311,6 +306,7 @@ static bool begin(struct emu_intercept *intercept, const struct emu_call *call)
 	exec->nr = call->nr;
 	exec->ip = call->ip;
 	exec->memory_fd = -1;
+	exec->ticks = emu_target_stat(exec->tid, &stat) == 0 ? stat.ticks : 0;
 	/* The leader's: a thread that clone(2) made has the flag as well. */
 	exec->first = emu_target_stat(exec->process, &stat) == 0 &&
 		      stat.flags & PF_FORKNOEXEC;

@@ -65,23 +65,27 @@ static int status_line(pid_t tid, const char *name, int base, uint64_t *value)
 
 int emu_target_stat(pid_t tid, struct emu_stat *stat)
 {
-	char path[32];
+	unsigned long user, system;
+	char path[48];
 	char text[1024];
 	const char *at;
 	ssize_t rc;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)tid);
+	/* Elsewhere the times are those of its process. */
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", (int)tid,
+		(int)tid);
 	rc = emu_proc_read(path, text, sizeof(text));
 	if (rc < 0)
 		return emu_proc_no_room((int)rc) ? (int)rc : -ESRCH;
 	at = strrchr(text, ')'); /* the name, field 2, may have any bytes */
-	return at && sscanf(at,
-			     ") %*c %*d %*d %*d %*d %*d %u %*u %*u %*u %*u %lu "
-			     "%*u %*d %*d %*d %*d %*d %*d %llu",
-			     &stat->flags, &stat->user_ticks,
-			     &stat->started) == 3
-		       ? 0
-		       : -ESRCH;
+	if (!at ||
+		sscanf(at,
+			") %*c %*d %*d %*d %*d %*d %u %*u %*u %*u %*u %lu %lu "
+			"%*d %*d %*d %*d %*d %*d %llu",
+			&stat->flags, &user, &system, &stat->started) != 4)
+		return -ESRCH;
+	stat->ticks = user + system;
+	return 0;
 }
 
 int emu_target_signals(pid_t tid, uint64_t *own, uint64_t *shared)

@@ -58,12 +58,11 @@ ARCH = "emu/arch_x86_64.c"
 
 def number_from(value):
     """New descriptors get numbers of the emulation's own choice."""
-    call = "\tint number = ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add);\n"
+    call = "\tint number;\n\n\tdo { /* its lock is taken interruptibly */\n"
     return (call, "\tstatic unsigned int counter;\n\tint number;\n\n"
                   "\tadd.flags |= SECCOMP_ADDFD_FLAG_SETFD;\n"
                   f"\tadd.newfd = {value};\n"
-                  "\tnumber = ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, "
-                  "&add);\n")
+                  "\tdo {\n")
 
 
 FAULTS = [

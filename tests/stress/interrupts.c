@@ -15,7 +15,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
-#include <sys/time.h>
 #include <sys/wait.h>
 
 enum how {
@@ -424,73 +423,11 @@ static void jumps(void)
 	stress_ok("%ld calls left by siglongjmp", count);
 }
 
-/* With an event there no signal is a reason to fail, whenever it comes. */
-static void ready(void)
-{
-	struct itimerval every = {{0, 700}, {0, 700}}, none = {{0, 0}, {0, 0}};
-	int ep = x_epoll(), full = x_eventfd(1, 0);
-	struct epoll_event ev;
-	sigset_t own;
-
-	x_add(ep, full, EPOLLIN, 5);
-	sigprocmask(SIG_SETMASK, NULL, &own);
-	for (int flags = 0; flags <= SA_RESTART; flags += SA_RESTART) {
-		struct sigaction sa = {
-			.sa_handler = on_signal, .sa_flags = flags};
-
-		handled = 0;
-		good(sigaction(SIGALRM, &sa, NULL));
-		setitimer(ITIMER_REAL, &every, NULL);
-		for (long i = 0; handled < 200 && i < 100000000; i++) {
-			int n = i % 2 ? epoll_wait(ep, &ev, 1, -1)
-				      : epoll_pwait(ep, &ev, 1, 1000, &own);
-
-			must(n == 1 && ev.data.u64 == 5, "wait gave %d: %s", n,
-				strerror(errno));
-		}
-		setitimer(ITIMER_REAL, &none, NULL);
-	}
-	stress_ok("%d signals", (int)handled);
-}
-
-/* A stopped process's parent hears each time that it goes on. */
-static void continued(void)
-{
-	long rounds = stress_count(40);
-	pid_t child = stress_fork();
-	int ep = x_epoll(), status;
-	struct epoll_event ev;
-	sigset_t mask;
-
-	if (child == 0) {
-		sigemptyset(&mask);
-		sigaddset(&mask, SIGUSR2);
-		for (long i = 0;; i++)
-			epoll_pwait(ep, &ev, 1, i % 3 ? 3 : 1000, &mask);
-	}
-	for (long i = 0; i < rounds; i++) {
-		kill(child, SIGSTOP);
-		must(waitpid(child, &status, WUNTRACED) == child &&
-				WIFSTOPPED(status),
-			"stopped: status %x", status);
-		stress_sleep_us(i % 3 * 1000);
-		kill(child, SIGCONT);
-		must(waitpid(child, &status, WCONTINUED) == child &&
-				WIFCONTINUED(status),
-			"continued: status %x", status);
-		stress_sleep_us(i % 5 * 1000);
-	}
-	stress_kill(child);
-	stress_ok("%ld times", rounds);
-}
-
 static const struct stress_case cases[] = {
 	{"each", each},
 	{"ignored", ignored},
 	{"stops", stops},
 	{"jumps", jumps},
-	{"ready", ready},
-	{"continued", continued},
 	{NULL, NULL},
 };
 

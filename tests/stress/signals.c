@@ -8,10 +8,12 @@
 #define _GNU_SOURCE
 #include "storm.h"
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 
 #define WORKERS 3
 
@@ -342,12 +344,91 @@ static void registers(void)
 
 #endif
 
+static volatile sig_atomic_t alarms;
+
+static void on_alarm(int sig)
+{
+	(void)sig;
+	alarms++;
+}
+
+/* README, "Signals just before a call". */
+#ifdef __aarch64__
+#define MAY_BE_CUT_OFF stress.emulated
+#else
+#define MAY_BE_CUT_OFF false
+#endif
+
+/* With an event there no signal is a reason to fail, whenever it comes. */
+static void ready(void)
+{
+	struct itimerval every = {{0, 700}, {0, 700}}, none = {{0, 0}, {0, 0}};
+	int ep = x_epoll(), full = x_eventfd(1, 0);
+	struct epoll_event ev;
+	sigset_t own;
+
+	x_add(ep, full, EPOLLIN, 5);
+	sigprocmask(SIG_SETMASK, NULL, &own);
+	for (int flags = 0; flags <= SA_RESTART; flags += SA_RESTART) {
+		struct sigaction sa = {
+			.sa_handler = on_alarm, .sa_flags = flags};
+
+		alarms = 0;
+		good(sigaction(SIGALRM, &sa, NULL));
+		setitimer(ITIMER_REAL, &every, NULL);
+		for (long i = 0; alarms < 200 && i < 100000000; i++) {
+			int n = i % 2 ? epoll_wait(ep, &ev, 1, -1)
+				      : epoll_pwait(ep, &ev, 1, 1000, &own);
+
+			if (n < 0 && errno == EINTR && MAY_BE_CUT_OFF && !flags)
+				continue;
+			must(n == 1 && ev.data.u64 == 5, "wait gave %d: %s", n,
+				strerror(errno));
+		}
+		setitimer(ITIMER_REAL, &none, NULL);
+	}
+	stress_ok("%d signals", (int)alarms);
+}
+
+/* A stopped process's parent hears each time that it goes on. */
+static void continued(void)
+{
+	long rounds = stress_count(40);
+	pid_t child = stress_fork();
+	int ep = x_epoll(), status;
+	struct epoll_event ev;
+	sigset_t mask;
+
+	if (child == 0) {
+		sigemptyset(&mask);
+		sigaddset(&mask, SIGUSR2);
+		for (long i = 0;; i++)
+			epoll_pwait(ep, &ev, 1, i % 3 ? 3 : 1000, &mask);
+	}
+	for (long i = 0; i < rounds; i++) {
+		kill(child, SIGSTOP);
+		must(waitpid(child, &status, WUNTRACED) == child &&
+				WIFSTOPPED(status),
+			"stopped: status %x", status);
+		stress_sleep_us(i % 3 * 1000);
+		kill(child, SIGCONT);
+		must(waitpid(child, &status, WCONTINUED) == child &&
+				WIFCONTINUED(status),
+			"continued: status %x", status);
+		stress_sleep_us(i % 5 * 1000);
+	}
+	stress_kill(child);
+	stress_ok("%ld times", rounds);
+}
+
 static const struct stress_case cases[] = {
 	{"calm", calm},
 	{"small-io", small_io},
 	{"fed-by-handler", fed_by_handler},
 	{"nested", nested},
 	{"registers", registers},
+	{"ready", ready},
+	{"continued", continued},
 	{NULL, NULL},
 };
 
