@@ -21,7 +21,6 @@
  * with its parent (vfork(2)) has a flag that its first execve() clears.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -297,7 +296,7 @@ static bool begin(struct emu_intercept *intercept, const struct emu_call *call)
 {
 	struct emu_exec *exec = emu_alloc(&emu_memory, sizeof(*exec));
 	struct emu_stat stat;
-	char path[48];
+	int rc;
 
 	if (!exec)
 		return false;
@@ -306,15 +305,15 @@ static bool begin(struct emu_intercept *intercept, const struct emu_call *call)
 	exec->nr = call->nr;
 	exec->ip = call->ip;
 	exec->memory_fd = -1;
-	exec->ticks = emu_target_stat(exec->tid, &stat) == 0 ? stat.ticks : 0;
 	/* The leader's: a thread that clone(2) made has the flag as well. */
-	exec->first = emu_target_stat(exec->process, &stat) == 0 &&
-		      stat.flags & PF_FORKNOEXEC;
-	if (!exec->first) {
-		snprintf(path, sizeof(path), "/proc/%d/mem", (int)exec->tid);
+	rc = emu_target_stat(exec->process, &stat);
+	exec->first = rc == 0 && stat.flags & PF_FORKNOEXEC;
+	if (exec->tid != exec->process)
+		rc = emu_target_stat(exec->tid, &stat);
+	exec->ticks = rc == 0 ? stat.ticks : 0;
+	if (!exec->first)
 		exec->memory_fd =
-			emu_room_keep(open(path, O_RDONLY | O_CLOEXEC));
-	}
+			emu_room_keep(emu_target_open_memory(exec->tid));
 	emu_list_init(&exec->kept);
 	emu_list_add_tail(&exec->link, &intercept->execs);
 	intercept->exec_count++;

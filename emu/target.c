@@ -242,6 +242,14 @@ bool emu_target_has_ended(struct emu_thread *thread)
 	return read_syscall(thread, text, sizeof(text)) == -ESRCH;
 }
 
+int emu_target_open_memory(pid_t tid)
+{
+	char path[48];
+
+	snprintf(path, sizeof(path), "/proc/%d/mem", (int)tid);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
 /*
  * Nothing is mapped at `addr`, it seems. If a stack is above, it grows down to
  * there, as it does when the thread itself uses the address; process_vm_readv()
@@ -251,7 +259,6 @@ bool emu_target_has_ended(struct emu_thread *thread)
 static void grow_stack(const struct emu_thread *thread, uint64_t addr)
 {
 	struct rlimit own, its;
-	char path[48];
 	char byte;
 	ssize_t n;
 	int fd;
@@ -260,8 +267,7 @@ static void grow_stack(const struct emu_thread *thread, uint64_t addr)
 		return;
 	if (prlimit(thread->tid, RLIMIT_STACK, NULL, &its) < 0)
 		its = own;
-	snprintf(path, sizeof(path), "/proc/%d/mem", (int)thread->tid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	fd = emu_target_open_memory(thread->tid);
 	if (fd < 0)
 		return;
 	its.rlim_max = own.rlim_max;
@@ -278,13 +284,11 @@ static void grow_stack(const struct emu_thread *thread, uint64_t addr)
 static ssize_t read_what_may_be_written(const struct emu_thread *thread,
 	uint64_t addr, void *buffer, size_t size)
 {
-	char path[48];
 	ssize_t n = -1;
 	int fd = -1;
 
-	snprintf(path, sizeof(path), "/proc/%d/mem", (int)thread->tid);
 	if (emu_proc_is_mapped(thread->tid, addr, size))
-		fd = open(path, O_RDONLY | O_CLOEXEC);
+		fd = emu_target_open_memory(thread->tid);
 	if (fd >= 0) {
 		n = pread(fd, buffer, size, (off_t)addr);
 		close(fd);

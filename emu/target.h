@@ -61,6 +61,9 @@ struct emu_stat {
 /* -ESRCH: there is no such thread. Any other error tells nothing of it. */
 int emu_target_stat(pid_t tid, struct emu_stat *stat);
 
+/* Opens /proc/TID/mem, to read; negative, and errno says why not. */
+int emu_target_open_memory(pid_t tid);
+
 /* A thread's process. -ESRCH: it is gone. */
 pid_t emu_target_process_of(pid_t tid);
 /* The parent of a process, 0 when it is gone. */
