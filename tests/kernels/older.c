@@ -10,6 +10,7 @@
  *   kcmp          kcmp(2), which a kernel may be built without (CONFIG_KCMP)
  *   thread-pidfd  PIDFD_THREAD, Linux 6.9
  *   sync-wake-up  SECCOMP_IOCTL_NOTIF_SET_FLAGS, Linux 6.6
+ *   pipe-nowait   RWF_NOWAIT for a write to a pipe, Linux 6.4
  *
  * The programs under epemu do not get the library. The file EPEMU_OLDER_MARK,
  * a dot and the word is made when it was first refused.
@@ -25,7 +26,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #ifndef PIDFD_THREAD
@@ -43,12 +46,13 @@
 	if (!next)                     \
 	*(void **)&next = dlsym(RTLD_NEXT, #name)
 
-enum { KCMP, THREAD_PIDFD, SYNC_WAKE_UP, FEATURES };
+enum { KCMP, THREAD_PIDFD, SYNC_WAKE_UP, PIPE_NOWAIT, FEATURES };
 
 static const char *const names[FEATURES] = {
 	"kcmp",
 	"thread-pidfd",
 	"sync-wake-up",
+	"pipe-nowait",
 };
 static bool gone[FEATURES];
 static bool marked[FEATURES];
@@ -128,4 +132,21 @@ EXPORT long syscall(long nr, ...)
 		return refuse(THREAD_PIDFD, EINVAL);
 	return next(
 		nr, words[0], words[1], words[2], words[3], words[4], words[5]);
+}
+
+static bool is_pipe(int fd)
+{
+	struct stat status;
+
+	return fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode);
+}
+
+EXPORT ssize_t pwritev2(
+	int fd, const struct iovec *iov, int count, off_t offset, int flags)
+{
+	NEXT(pwritev2);
+
+	if (gone[PIPE_NOWAIT] && (flags & RWF_NOWAIT) && is_pipe(fd))
+		return refuse(PIPE_NOWAIT, EOPNOTSUPP);
+	return next(fd, iov, count, offset, flags);
 }
