@@ -35,6 +35,7 @@ FRAME = re.compile(
     r"(?: (?P<file>\S+):(?P<line>\d+))?$")
 CALL = re.compile(r"^ *\d+\.\d{6} \d+(?:/\d+)? .*?  ([a-z0-9_]+)\(")
 MOST_FRAMES = 128
+MOST_FAILURES = 16      # of files whose symbols cannot be read
 
 PLAIN = ["leaf", "middle", "outer", "main"]
 EXPECTED = {
@@ -321,24 +322,36 @@ class Stack(TraceCase):
             self.assertRegex(run.stderr,
                              r"\Aepemu: --stack takes --trace as well;.*\n\Z")
 
-    def check_helper(self, number):
-        """Without the process that reads symbols the program goes on."""
-        path = os.path.join(self.folder, "trace")
-        process = self.start([EPEMU, f"--trace={path}", "--stack",
-                              *self.built("fast", "twice")],
-                             stdin=subprocess.PIPE)
+    def start_twice(self, path, *argv):
+        """What writes, says so, and writes again when it is told to."""
+        return self.start([EPEMU, f"--trace={path}", "--stack", *argv],
+                          stdin=subprocess.PIPE)
+
+    def end_helper(self, process, number):
+        """Between both writes; returns the process that read symbols."""
         self.assertEqual(process.stdout.readline(), "ready\n")
         helpers = [pid for pid, comm in
                    children(supervisor_of(process.pid)).items()
                    if comm == "epemu-symbols"]
-        self.assertEqual(len(helpers), 1)
-        os.kill(helpers[0], number)
+        for helper in helpers:
+            os.kill(helper, number)
         process.stdin.write("\n")
         process.stdin.flush()
-        self.assertEqual(process.wait(60), 0)
+        return helpers
+
+    def writes_of(self, path):
         with open(path, encoding="utf-8") as file:
-            writes = [frames for call, frames, _ in self.parsed(file.read())
-                      if call == "write"]
+            return [frames for call, frames, _ in self.parsed(file.read())
+                    if call == "write"]
+
+    def check_helper(self, number):
+        """Without the process that reads symbols the program goes on."""
+        path = os.path.join(self.folder, "trace")
+        process = self.start_twice(path, *self.built("fast", "twice"))
+        helpers = self.end_helper(process, number)
+        self.assertEqual(len(helpers), 1)
+        self.assertEqual(process.wait(60), 0)
+        writes = self.writes_of(path)
         self.assertEqual(self.own(writes[0]),
                          ["leaf", "middle", "twice", "main"])
         self.assertEqual(len(writes[1]), len(writes[0]) + 1)
@@ -349,6 +362,24 @@ class Stack(TraceCase):
 
     def test_symbols_hang(self):
         self.check_helper(signal.SIGSTOP)
+
+    def test_symbols_crash_for_many_files(self):
+        """After so many files there are no names any more."""
+        path = os.path.join(self.folder, "trace")
+        program = self.built("fast")[0]
+        copies = [shutil.copy(program, os.path.join(self.folder, f"copy{i}"))
+                  for i in range(MOST_FAILURES + 2)]
+        process = self.start_twice(path, "sh", "-c",
+                                   'for copy; do "$copy" twice || exit; done',
+                                   "sh", *copies)
+        for i in range(len(copies)):
+            self.assertEqual(len(self.end_helper(process, signal.SIGKILL)),
+                             i < MOST_FAILURES, i)
+        self.assertEqual(process.wait(60), 0)
+        self.assertEqual([self.own(frames)
+                          for frames in self.writes_of(path)[::2]],
+                         [["leaf", "middle", "twice", "main"]] * MOST_FAILURES
+                         + [[]] * 2)
 
 
 def sections(data):
