@@ -67,7 +67,7 @@ static void share(void)
 	good(ftruncate(fd, sizeof(*shared)));
 	good(dup2(fd, HOSTILE_FD));
 	x_close(fd);
-	shared = hostile_map();
+	shared = hostile_map(false);
 	must(shared, "mmap: %s", strerror(errno));
 	good(socketpair(
 		AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, mail));

@@ -134,7 +134,7 @@ static void open_files(void)
 
 int main(int argc, char **argv)
 {
-	shared = hostile_map();
+	shared = hostile_map(true);
 	if (argc < 3 || !shared)
 		return 1;
 	self.argv = argv;

@@ -19,7 +19,7 @@
 enum {
 	CHAOS_THREADS = 8,
 	CHAOS_PAGES = 12, /* with a hole behind each */
-	CHAOS_PAGE = 65536, /* as large as any kernel's page */
+	CHAOS_PAGE = HOSTILE_PAGE,
 	CHAOS_ALT_STACK = 65536,
 };
 #define CHAOS_MEMORY 0x10000000ul

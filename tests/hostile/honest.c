@@ -31,7 +31,7 @@ void begin(void)
 	must(stress.args && stress.args[0], "no index");
 	unsigned index = (unsigned)strtoul(stress.args[0], NULL, 10);
 
-	shared = hostile_map();
+	shared = hostile_map(false);
 	must(shared && index < HOSTILE_MOST_HONEST, "no shared memory");
 	own = &shared->client[index];
 	stress_seed(&rng, index);
@@ -158,6 +158,7 @@ static void forked(void)
 }
 
 #define WRITERS 3
+#define MOST_SIGNALS 200 /* from one answer to the next */
 
 static struct {
 	int efd, ep;
@@ -191,18 +192,26 @@ static void *add_ones(void *arg)
 	return NULL;
 }
 
-/* Signals the others at random. */
+/*
+ * Signals the others at random; not for ever without an answer between, since
+ * a call that each time is cut off before anybody has seen it never succeeds.
+ */
 static void *pester(void *arg)
 {
+	uint64_t seen = 0;
 	struct stress_rng mine;
+	unsigned sent = 0;
 
 	(void)arg;
 	stress_seed(&mine, 99);
 	while (atomic_load(&sum.writing) > 0) {
+		uint64_t progress = atomic_load(&own->progress);
 		pid_t tid =
 			atomic_load(&sum.tid[stress_below(&mine, WRITERS + 1)]);
 
-		if (tid)
+		sent = progress == seen ? sent : 0;
+		seen = progress;
+		if (tid && sent++ < MOST_SIGNALS)
 			syscall(SYS_tgkill, getpid(), tid, SIGUSR1);
 		stress_sleep_us(stress_below(&mine, 4000));
 	}

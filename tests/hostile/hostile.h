@@ -20,6 +20,7 @@ enum {
 	HOSTILE_MOST_LIVE = 40, /* actors and their children */
 	HOSTILE_MOST_HONEST = 16,
 	HOSTILE_MOST_ACTIONS = 64,
+	HOSTILE_PAGE = 65536, /* as large as any kernel's page */
 	HOSTILE_GOOD = 3, /* exit status of an arena that found no fault */
 };
 
@@ -31,15 +32,21 @@ struct hostile_client {
 struct hostile {
 	_Atomic int stop; /* the honest clients are to end */
 	_Atomic int chaos_over; /* the actors are to end */
-	_Atomic int live; /* actors and their children, about */
 	bool tame; /* no action may free a process of its parent */
 	_Atomic pid_t actor[HOSTILE_ACTORS];
+	struct hostile_client client[HOSTILE_MOST_HONEST];
+	/* From here on actors write, too: */
+	_Alignas(HOSTILE_PAGE) _Atomic int live; /* with children, about */
 	_Atomic uint64_t did[HOSTILE_MOST_ACTIONS];
 	_Atomic uint64_t good_calls, failed_calls;
-	struct hostile_client client[HOSTILE_MOST_HONEST];
 };
 
-/* The mapped memfd, or NULL. */
-struct hostile *hostile_map(void);
+/*
+ * The mapped memfd, or NULL. An actor can only read the first page. It goes on
+ * with registers of two contexts at times, when a handler forges its frame
+ * where another had just put one; then it stores anywhere, and it must neither
+ * end the game nor change what is counted.
+ */
+struct hostile *hostile_map(bool actor);
 
 #endif

@@ -4,10 +4,13 @@
 #include <stddef.h>
 #include <sys/mman.h>
 
-struct hostile *hostile_map(void)
+struct hostile *hostile_map(bool actor)
 {
 	void *memory = mmap(NULL, sizeof(struct hostile),
 		PROT_READ | PROT_WRITE, MAP_SHARED, HOSTILE_FD, 0);
 
-	return memory == MAP_FAILED ? NULL : memory;
+	if (memory == MAP_FAILED ||
+		(actor && mprotect(memory, HOSTILE_PAGE, PROT_READ) < 0))
+		return NULL;
+	return memory;
 }
