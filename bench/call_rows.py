@@ -46,6 +46,7 @@ def call_rows(programs):
     """A row for each workload; the program has the list of them."""
     titles = {
         "wait-ready": "epoll_wait, one ready level item",
+        "wait-after-nested": "the same, after a nested epoll has gone",
         "wait-none": "epoll_wait(0), none ready",
         "wait-64": "epoll_wait, 64 events at once",
         "ctl-add-del": "epoll_ctl ADD + DEL",

@@ -23,6 +23,21 @@ static void prepare_ready(void)
 	epoll = epoll_with(file, EPOLLIN);
 }
 
+/* Among epolls that do nothing, and after one that had another in it. */
+static void prepare_after_nested(void)
+{
+	int outer, inner;
+
+	prepare_ready();
+	for (int i = 0; i < MANY; i++)
+		need(epoll_create1(EPOLL_CLOEXEC) >= 0, "epoll_create1");
+	inner = epoll_create1(EPOLL_CLOEXEC);
+	need(inner >= 0, "epoll_create1");
+	outer = epoll_with(inner, EPOLLIN);
+	close(outer);
+	close(inner);
+}
+
 static void prepare_idle(void)
 {
 	need(pipe2(pipe_ends, O_CLOEXEC) == 0, "pipe2");
@@ -152,6 +167,7 @@ static int64_t run_pipe(int operations)
 
 const struct workload call_workloads[] = {
 	{"wait-ready", 1, WAITS, prepare_ready, run_ready, 64},
+	{"wait-after-nested", 1, WAITS, prepare_after_nested, run_ready, 64},
 	{"wait-none", 1, WAITS, prepare_idle, run_none, 64},
 	{"wait-64", 1, WAITS, prepare_many, run_many, 64},
 	{"ctl-add-del", 2, "epoll_ctl", prepare_ctl, run_add_del, 32},
