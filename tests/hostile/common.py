@@ -74,10 +74,17 @@ def kill_all():
         time.sleep(0.05)
 
 
+def link(path):
+    try:
+        return os.readlink(path)
+    except OSError:         # closed since it was listed
+        return ""
+
+
 def holds_listener(pid):
     base = f"/proc/{pid}/fd"
     try:
-        return any("seccomp notify" in os.readlink(f"{base}/{fd}")
+        return any("seccomp notify" in link(f"{base}/{fd}")
                    for fd in os.listdir(base))
     except OSError:
         return False
