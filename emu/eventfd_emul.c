@@ -20,6 +20,9 @@
 /* A counter holds no more than this. */
 #define COUNTER_MAX (UINT64_MAX - 1)
 
+/* So much a write to a semaphore may have added that is taken back. */
+#define MOST_UNWRITTEN 64
+
 struct emu_eventfd {
 	struct emu_file file;
 	const struct emu_alloc *alloc;
@@ -138,4 +141,23 @@ void emu_eventfd_unread(struct emu_eventfd *eventfd, uint64_t value)
 		!counter_take(eventfd, false, &rest))
 		(void)counter_add(eventfd, COUNTER_MAX);
 	emu_file_wake(&eventfd->file, EMU_EPOLLIN);
+}
+
+bool emu_eventfd_unwrite(struct emu_eventfd *eventfd, uint64_t value)
+{
+	uint64_t taken = 0, more;
+
+	/* A semaphore gives one at a time, and has to give them all. */
+	if (eventfd->semaphore && value > MOST_UNWRITTEN)
+		return false;
+	while (taken < value &&
+		!counter_take(eventfd, eventfd->semaphore, &more))
+		taken += more;
+	more = taken < value ? taken : taken - value;
+	if (more)
+		(void)counter_add(eventfd, more);
+	if (taken < value)
+		return false;
+	emu_file_wake(&eventfd->file, EMU_EPOLLOUT);
+	return true;
 }

@@ -69,4 +69,12 @@ int emu_eventfd_write(struct emu_eventfd *eventfd, uint64_t value);
  */
 void emu_eventfd_unread(struct emu_eventfd *eventfd, uint64_t value);
 
+/*
+ * Takes back the `value` that a write added whose caller did not live to see
+ * it, and wakes with EMU_EPOLLOUT. Returns false, and leaves the count as it
+ * is, where that cannot be done: a part has been read already, or it was more
+ * than 64 for a semaphore, which gives one at a time.
+ */
+bool emu_eventfd_unwrite(struct emu_eventfd *eventfd, uint64_t value);
+
 #endif

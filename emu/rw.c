@@ -4,8 +4,9 @@
  * passed to the kernel unchanged.
  *
  * A transfer is done first and answered then. If the answer finds the call
- * void, the value has been taken (and stored) or added all the same: the call
- * returns its 8 when the thread comes back to it, and is not done twice.
+ * void, the transfer is taken back: the handler that runs now may give the call
+ * up, as that of a cancelled thread does. Where somebody else has had the value
+ * already, the call returns its 8 when the thread comes back to it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -152,14 +153,27 @@ static void park(struct emu_intercept *intercept, struct emu_call *call,
 	emu_list_add_tail(&parked->woken_link, &intercept->woken);
 }
 
+static bool take_back(
+	const struct emu_object *object, const struct emu_call *call)
+{
+	if (call->kind == EMU_CALL_WRITE)
+		return emu_eventfd_unwrite(object->eventfd, call->value);
+	emu_eventfd_unread(object->eventfd, call->value);
+	return true;
+}
+
 /* The transfer is made, or is the kernel's to make. */
 static void finish(struct emu_intercept *intercept, const struct emu_call *call,
-	int64_t result)
+	const struct emu_object *object, int64_t result)
 {
 	if (result == BY_KERNEL)
 		emu_answer_continue(intercept, call);
+	else if (emu_answer(intercept, call, result) == 0)
+		return;
+	else if (result == COUNTER_SIZE && take_back(object, call))
+		emu_voided_add(intercept, call, EMU_VOID_AGAIN, 0);
 	else
-		emu_answer_done(intercept, call, result);
+		emu_voided_add(intercept, call, EMU_VOID_DONE, result);
 }
 
 void emu_rw_serve(struct emu_parked *parked)
@@ -179,13 +193,13 @@ void emu_rw_serve(struct emu_parked *parked)
 		return;
 	object->counter_fd = parked->counter_fd;
 	result = transfer(intercept, object, &parked->call, parked->value);
-	object->counter_fd = -1;
-	if (result == -EAGAIN) {
+	if (result == -EAGAIN)
 		emu_observe_slept_on(parked);
-		return;
-	}
-	finish(intercept, &parked->call, result);
-	emu_parked_destroy(parked);
+	else
+		finish(intercept, &parked->call, object, result);
+	object->counter_fd = -1;
+	if (result != -EAGAIN)
+		emu_parked_destroy(parked);
 }
 
 static void carry_out(struct emu_intercept *intercept, struct emu_call *call,
@@ -201,12 +215,12 @@ static void carry_out(struct emu_intercept *intercept, struct emu_call *call,
 		rc = emu_target_read(
 			call->thread, call->args[1], &value, sizeof(value));
 	if (rc < 0) {
-		finish(intercept, call, rc == -EFAULT ? BY_KERNEL : rc);
+		finish(intercept, call, object, rc == -EFAULT ? BY_KERNEL : rc);
 		return;
 	}
 	result = transfer(intercept, object, call, value);
 	if (result != -EAGAIN)
-		finish(intercept, call, result);
+		finish(intercept, call, object, result);
 	else if (fcntl(object->counter_fd, F_GETFL) & O_NONBLOCK)
 		emu_answer_plain(intercept, call, -EAGAIN);
 	else

@@ -340,6 +340,62 @@ START_TEST(unread_of_more_than_fits_fills_it)
 }
 END_TEST
 
+START_TEST(unwrite_leaves_what_was_there)
+{
+	create(_i, 5, false);
+	write_ok(3);
+	ck_assert(emu_eventfd_unwrite(eventfd, 3));
+	read_ok(5);
+	write_ok(7);
+	ck_assert(emu_eventfd_unwrite(eventfd, 7));
+	read_fails();
+	write_ok(0);
+	ck_assert(emu_eventfd_unwrite(eventfd, 0));
+	read_fails();
+	teardown();
+	create(_i, 2, true);
+	write_ok(3);
+	ck_assert(emu_eventfd_unwrite(eventfd, 3));
+	read_ok(1);
+	read_ok(1);
+	read_fails();
+}
+END_TEST
+
+START_TEST(unwrite_of_what_was_read_does_nothing)
+{
+	create(_i, 0, false);
+	write_ok(9);
+	read_ok(9);
+	write_ok(4);
+	ck_assert(!emu_eventfd_unwrite(eventfd, 9));
+	read_ok(4);
+	teardown();
+	create(_i, 0, true);
+	write_ok(3);
+	read_ok(1);
+	ck_assert(!emu_eventfd_unwrite(eventfd, 3));
+	read_ok(1);
+	read_ok(1);
+	read_fails();
+	/* As many reads as that would be are too many. */
+	write_ok(65);
+	ck_assert(!emu_eventfd_unwrite(eventfd, 65));
+	read_ok(1);
+}
+END_TEST
+
+START_TEST(unwrite_makes_room)
+{
+	create(_i, 0, false);
+	write_ok(UINT64_MAX - 1);
+	watch(OUT | ET);
+	ck_assert_str_eq(fake_take(epoll, 4), "");
+	ck_assert(emu_eventfd_unwrite(eventfd, UINT64_MAX - 1));
+	ck_assert_str_eq(fake_take(epoll, 4), "1:4");
+}
+END_TEST
+
 START_TEST(the_end_of_an_eventfd_leaves_its_epolls)
 {
 	create(_i, 1, false);
@@ -373,6 +429,9 @@ int main(void)
 		e14_what_fails_makes_no_edge,
 		unread_adds_to_what_came_meanwhile,
 		unread_of_more_than_fits_fills_it,
+		unwrite_leaves_what_was_there,
+		unwrite_of_what_was_read_does_nothing,
+		unwrite_makes_room,
 		the_end_of_an_eventfd_leaves_its_epolls,
 	};
 	Suite *suite = suite_create("eventfd");
