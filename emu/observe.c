@@ -176,10 +176,12 @@ void emu_observe_slept_on(const struct emu_parked *parked)
 }
 
 void emu_observe_counter(struct emu_intercept *intercept,
-	const struct emu_object *eventfd, const struct emu_call *call)
+	const struct emu_object *eventfd, const struct emu_call *call,
+	bool back)
 {
 	if (emu_observed(intercept))
-		TELL(intercept, counter, eventfd, call, emu_loop_now_ns());
+		TELL(intercept, counter, eventfd, call, back,
+			emu_loop_now_ns());
 }
 
 static void item_queued(void *ctx, const struct emu_item *item)

@@ -34,7 +34,8 @@ void emu_observe_put_off(
 	struct emu_intercept *intercept, const struct emu_call *call);
 void emu_observe_slept_on(const struct emu_parked *parked);
 void emu_observe_counter(struct emu_intercept *intercept,
-	const struct emu_object *eventfd, const struct emu_call *call);
+	const struct emu_object *eventfd, const struct emu_call *call,
+	bool back);
 void emu_observe_made(struct emu_intercept *intercept,
 	struct emu_object *object, const struct emu_call *call);
 void emu_observe_object_gone(

@@ -132,9 +132,12 @@ struct emu_observer {
 	void (*queued)(void *ctx, const struct emu_epoll *epoll,
 		const struct emu_item *item, const struct emu_cause *cause,
 		uint64_t at_ns);
-	/* A trapped read took, or a write added, call->value. */
+	/*
+	 * A trapped read took, or a write added, call->value; with `back` that
+	 * is undone, since the call has not been made.
+	 */
 	void (*counter)(void *ctx, const struct emu_object *eventfd,
-		const struct emu_call *call, uint64_t at_ns);
+		const struct emu_call *call, bool back, uint64_t at_ns);
 	/* `call` made the object; its descriptor is the call's result. */
 	void (*object_made)(void *ctx, const struct emu_object *object,
 		const struct emu_call *call);

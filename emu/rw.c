@@ -53,7 +53,7 @@ static int64_t transfer(struct emu_intercept *intercept,
 		rc = emu_eventfd_write(object->eventfd, value);
 		if (rc < 0)
 			return rc;
-		emu_observe_counter(intercept, object, call);
+		emu_observe_counter(intercept, object, call, false);
 		if (intercept->sleepers > 0)
 			emu_loop_expect_edge(intercept->loop);
 		return COUNTER_SIZE;
@@ -62,7 +62,7 @@ static int64_t transfer(struct emu_intercept *intercept,
 	if (rc < 0)
 		return rc;
 	call->value = value;
-	emu_observe_counter(intercept, object, call);
+	emu_observe_counter(intercept, object, call, false);
 	stored = emu_target_write(
 		call->thread, call->args[1], &value, sizeof(value));
 	return stored == COUNTER_SIZE ? COUNTER_SIZE : put_back(object, value);
@@ -153,12 +153,14 @@ static void park(struct emu_intercept *intercept, struct emu_call *call,
 	emu_list_add_tail(&parked->woken_link, &intercept->woken);
 }
 
-static bool take_back(
+static bool take_back(struct emu_intercept *intercept,
 	const struct emu_object *object, const struct emu_call *call)
 {
-	if (call->kind == EMU_CALL_WRITE)
-		return emu_eventfd_unwrite(object->eventfd, call->value);
-	emu_eventfd_unread(object->eventfd, call->value);
+	if (call->kind == EMU_CALL_READ)
+		emu_eventfd_unread(object->eventfd, call->value);
+	else if (!emu_eventfd_unwrite(object->eventfd, call->value))
+		return false;
+	emu_observe_counter(intercept, object, call, true);
 	return true;
 }
 
@@ -170,7 +172,7 @@ static void finish(struct emu_intercept *intercept, const struct emu_call *call,
 		emu_answer_continue(intercept, call);
 	else if (emu_answer(intercept, call, result) == 0)
 		return;
-	else if (result == COUNTER_SIZE && take_back(object, call))
+	else if (result == COUNTER_SIZE && take_back(intercept, object, call))
 		emu_voided_add(intercept, call, EMU_VOID_AGAIN, 0);
 	else
 		emu_voided_add(intercept, call, EMU_VOID_DONE, result);

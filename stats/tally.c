@@ -261,7 +261,7 @@ static void queued(void *ctx, const struct emu_epoll *engine,
 }
 
 static void counter(void *ctx, const struct emu_object *object,
-	const struct emu_call *call, uint64_t at_ns)
+	const struct emu_call *call, bool back, uint64_t at_ns)
 {
 	struct stats_eventfd *eventfd =
 		stats_eventfd_numbered(ctx, object->number);
@@ -269,6 +269,16 @@ static void counter(void *ctx, const struct emu_object *object,
 	(void)at_ns;
 	if (!eventfd)
 		return;
+	if (back) {
+		eventfd->object.uses--;
+		if (call->kind == EMU_CALL_WRITE)
+			eventfd->writes--;
+		else
+			eventfd->reads--;
+		eventfd->open = false;
+		eventfd->unread = call->kind == EMU_CALL_READ;
+		return;
+	}
 	eventfd->object.uses++;
 	eventfd->coalesced += eventfd->open;
 	if (call->kind == EMU_CALL_WRITE) {

@@ -179,13 +179,19 @@ static void set_waker(struct trace_known *known, struct trace_cause *cause,
 }
 
 uint64_t trace_known_transfer(struct trace_known *known,
-	const struct emu_object *object, const struct emu_call *call,
+	const struct emu_object *object, const struct emu_call *call, bool back,
 	uint64_t at_ns)
 {
 	struct eventfd *eventfd = eventfd_of(known, object->number);
 
 	if (!eventfd)
 		return 0;
+	if (back) {
+		eventfd->written = false; /* the cause of no wake-up */
+		eventfd->count += call->kind == EMU_CALL_WRITE ? -call->value
+							       : call->value;
+		return eventfd->count;
+	}
 	if (call->kind == EMU_CALL_WRITE) {
 		eventfd->count += call->value;
 		eventfd->write = (struct trace_cause){.at_ns = at_ns};

@@ -53,9 +53,9 @@ const struct trace_fd *trace_known_item(
 void trace_known_set_item(struct trace_known *known,
 	const struct emu_epoll *epoll, const struct trace_fd *item, bool gone);
 
-/* A transfer: returns the eventfd's count after it. */
+/* A transfer, or that it was taken back: the eventfd's count after it. */
 uint64_t trace_known_transfer(struct trace_known *known,
-	const struct emu_object *object, const struct emu_call *call,
+	const struct emu_object *object, const struct emu_call *call, bool back,
 	uint64_t at_ns);
 uint64_t trace_known_count(const struct trace_known *known, uint64_t eventfd);
 

@@ -259,14 +259,14 @@ static void tell_value(struct trace *trace, const struct trace_value *value)
 }
 
 static void counter(void *ctx, const struct emu_object *object,
-	const struct emu_call *call, uint64_t at_ns)
+	const struct emu_call *call, bool back, uint64_t at_ns)
 {
 	struct trace *trace = ctx;
 	struct trace_value value = {
 		.kind = EMU_KIND_EVENTFD,
 		.object = object->number,
 		.value = trace_known_transfer(
-			&trace->known, object, call, at_ns),
+			&trace->known, object, call, back, at_ns),
 		.at_ns = at_ns,
 	};
 
