@@ -244,8 +244,9 @@ static bool mend_unseen(struct emu_intercept *intercept,
 }
 
 /*
- * A signal came in a stop of ours. A call that cannot fail with EINTR runs
- * again; a wait may have been seen asleep, and fails.
+ * A signal came in a stop of ours, or before an answer, and nothing was done. A
+ * call that cannot fail with EINTR runs again; a wait may have been seen
+ * asleep, and fails.
  */
 static void decide(struct emu_intercept *intercept, struct emu_voided *voided,
 	const void *bytes)

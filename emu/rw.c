@@ -5,8 +5,9 @@
  *
  * A transfer is done first and answered then. If the answer finds the call
  * void, the transfer is taken back: the handler that runs now may give the call
- * up, as that of a cancelled thread does. Where somebody else has had the value
- * already, the call returns its 8 when the thread comes back to it.
+ * up, as that of a cancelled thread does. If it returns, the call is made again
+ * where it would not sleep. Where somebody else has had the value already, it
+ * is not taken back, and the call returns its 8.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -173,7 +174,7 @@ static void finish(struct emu_intercept *intercept, const struct emu_call *call,
 	else if (emu_answer(intercept, call, result) == 0)
 		return;
 	else if (result == COUNTER_SIZE && take_back(intercept, object, call))
-		emu_voided_add(intercept, call, EMU_VOID_AGAIN, 0);
+		emu_voided_add(intercept, call, EMU_VOID_UNDECIDED, 0);
 	else
 		emu_voided_add(intercept, call, EMU_VOID_DONE, result);
 }

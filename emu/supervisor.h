@@ -136,7 +136,7 @@ enum emu_void {
 	EMU_VOID_SLEPT, /* it slept in an eventfd: as SA_RESTART says */
 	EMU_VOID_AGAIN, /* it cannot fail with EINTR: it has to run again */
 	EMU_VOID_DONE, /* it took effect: it has to return its result */
-	EMU_VOID_UNDECIDED, /* stopped by us: its handler's frame tells */
+	EMU_VOID_UNDECIDED, /* not made: its handler's frame tells */
 	EMU_VOID_HELD, /* the same, in vain: made again, it is not stopped */
 };
 
