@@ -15,10 +15,11 @@
  * gone, and what was remembered of the leader goes as well.
  *
  * When it is over is seen from the thread itself: it makes another call, or is
- * in another one (/proc/TID/syscall), or is gone. If it has run for longer than
- * any execve() does, it has failed, and computes. Whether it succeeded shows in
- * the old memory, which has no user any more. A child that shares its memory
- * with its parent (vfork(2)) has a flag that its first execve() clears.
+ * in another one (/proc/TID/syscall), or is gone. An execve() runs in the
+ * kernel, for as long as its arguments are many; if the thread has run in user
+ * mode since, it has failed, and computes. Whether it succeeded shows in the
+ * old memory, which has no user any more. A child that shares its memory with
+ * its parent (vfork(2)) has a flag that its first execve() clears.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -36,8 +37,15 @@
 #define TICK_NS 1000000u
 #define IDLE_TICK_NS 100000000u
 
-/* So long an execve() does not run (it may sleep), in ticks of 10 ms. */
-#define LONGEST_TICKS 10
+/*
+ * After so much time in user mode, in ticks of 10 ms, the execve() has failed
+ * for certain. A little may be an error of the kernel's account: it measures
+ * how long a thread runs (a virtual machine may have stood still meanwhile),
+ * and divides that by samples of where the thread was.
+ */
+#define SURE_TICKS 100
+
+#define UNKNOWN (~0ul)
 
 /* So many may be over unnoticed, beside twice as many as are under way. */
 #define SPARE_RECORDS 16
@@ -55,7 +63,7 @@ struct emu_exec {
 	uint64_t ip; /* else: an address that the old image has */
 	int memory_fd; /* and its /proc/TID/mem, or -1 */
 	bool waited_for; /* a parked call was to be served */
-	unsigned long ticks; /* that the thread had run before */
+	unsigned long user_ticks; /* that the thread had run before */
 };
 
 static ssize_t read_proc(pid_t tid, const char *name, char *text, size_t size)
@@ -124,7 +132,9 @@ static bool is_under_way(struct emu_exec *exec)
 	rc = emu_target_stat(exec->tid, &stat);
 	if (rc < 0)
 		return rc != -ESRCH;
-	return stat.ticks - exec->ticks < LONGEST_TICKS;
+	if (exec->user_ticks == UNKNOWN)
+		exec->user_ticks = stat.user_ticks;
+	return stat.user_ticks - exec->user_ticks < SURE_TICKS;
 }
 
 /* The thread's id is no longer one of its process's. */
@@ -310,7 +320,7 @@ static bool begin(struct emu_intercept *intercept, const struct emu_call *call)
 	exec->first = rc == 0 && stat.flags & PF_FORKNOEXEC;
 	if (exec->tid != exec->process)
 		rc = emu_target_stat(exec->tid, &stat);
-	exec->ticks = rc == 0 ? stat.ticks : 0;
+	exec->user_ticks = rc == 0 ? stat.user_ticks : UNKNOWN;
 	if (!exec->first)
 		exec->memory_fd =
 			emu_room_keep(emu_target_open_memory(exec->tid));

@@ -65,7 +65,6 @@ static int status_line(pid_t tid, const char *name, int base, uint64_t *value)
 
 int emu_target_stat(pid_t tid, struct emu_stat *stat)
 {
-	unsigned long user, system;
 	char path[48];
 	char text[1024];
 	const char *at;
@@ -80,11 +79,10 @@ int emu_target_stat(pid_t tid, struct emu_stat *stat)
 	at = strrchr(text, ')'); /* the name, field 2, may have any bytes */
 	if (!at ||
 		sscanf(at,
-			") %*c %*d %*d %*d %*d %*d %u %*u %*u %*u %*u %lu %lu "
+			") %*c %*d %*d %*d %*d %*d %u %*u %*u %*u %*u %lu %*u "
 			"%*d %*d %*d %*d %*d %*d %llu",
-			&stat->flags, &user, &system, &stat->started) != 4)
+			&stat->flags, &stat->user_ticks, &stat->started) != 3)
 		return -ESRCH;
-	stat->ticks = user + system;
 	return 0;
 }
 

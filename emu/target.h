@@ -54,7 +54,7 @@ int emu_target_stack(struct emu_thread *thread, uint64_t *sp);
 /* What proc_pid_stat(5) says of a thread. */
 struct emu_stat {
 	unsigned int flags; /* PF_... of include/linux/sched.h */
-	unsigned long ticks; /* that it has run, of 10 ms */
+	unsigned long user_ticks; /* of 10 ms, that it ran in user mode */
 	unsigned long long started; /* ticks after the machine's start */
 };
 

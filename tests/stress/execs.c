@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -26,6 +27,10 @@
 #define PLACE_SIZE 4096
 #define SLEEPERS 6
 #define SHORT_WAITS 20
+
+/* As many arguments as the kernel takes, and the stack that they need. */
+#define SLOW_WORDS 600000
+#define SLOW_STACK (64ul << 20)
 
 static struct stress_rng rng;
 static sigset_t some; /* a mask of its own for waits */
@@ -205,6 +210,73 @@ static void killed(void)
 	stress_ok("%ld killed", count);
 }
 
+/* What the leader of an old image and the test have in common. */
+static struct {
+	atomic_bool begun; /* execve() was called */
+	atomic_long late; /* calls of the leader that were over since */
+} * shared;
+
+static void *becomes_new_slowly(void *arg)
+{
+	stress_sleep_us(2000);
+	atomic_store(&shared->begun, true);
+	execv("/proc/self/exe", arg);
+	_exit(9);
+}
+
+static _Noreturn void leader_of_slow(char **argv)
+{
+	uint64_t value = 0x4242424242424242;
+	pthread_t thread;
+
+	void *place = map_place();
+
+	efd = x_eventfd(0, EFD_CLOEXEC);
+	pthread_create(&thread, NULL, becomes_new_slowly, argv);
+	for (;;) {
+		if (write(efd, &value, sizeof(value)) > 0)
+			(void)!read(efd, place, sizeof(value));
+		if (atomic_load(&shared->begun))
+			atomic_fetch_add(&shared->late, 1);
+	}
+}
+
+/*
+ * An execve() that runs for long, since it has many arguments. epemu answers
+ * nobody else of its process meanwhile; it must not think that it has failed.
+ */
+static void slow(void)
+{
+	struct rlimit stack;
+	char **argv = calloc(SLOW_WORDS + 3, sizeof(*argv));
+
+	must(argv, "no memory");
+	good(getrlimit(RLIMIT_STACK, &stack));
+	if (stack.rlim_max < SLOW_STACK)
+		stress_skip("the limit of stacks is too low");
+	stack.rlim_cur = SLOW_STACK;
+	good(setrlimit(RLIMIT_STACK, &stack));
+	argv[0] = (char *)"execs";
+	argv[1] = (char *)"new";
+	for (int i = 2; i < SLOW_WORDS + 2; i++)
+		argv[i] = (char *)"x";
+	shared = stress_shared(sizeof(*shared));
+	for (int i = 0; i < 3; i++) {
+		atomic_store(&shared->begun, false);
+		atomic_store(&shared->late, 0);
+		pid_t pid = stress_fork();
+
+		if (pid == 0)
+			leader_of_slow(argv);
+		stress_join(pid);
+		must(!stress.emulated || shared->late < 200,
+			"%ld calls of a leader while its process becomes "
+			"another",
+			(long)shared->late);
+	}
+	stress_ok("%ld calls in the last", (long)shared->late);
+}
+
 /* An execve() that fails leaves all as it was: nobody's answer is lost. */
 static void *fails_to_exec(void *arg)
 {
@@ -306,6 +378,7 @@ static const struct stress_case cases[] = {
 	{"place-of-the-old", place_of_the_old},
 	{"chain", chain},
 	{"killed", killed},
+	{"slow", slow},
 	{"fails", fails},
 	{"fails-beside-sleep", fails_beside_sleep},
 	{"@new", new_image},
