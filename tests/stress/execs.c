@@ -10,6 +10,7 @@
  */
 #define _GNU_SOURCE
 #include "stress.h"
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -247,6 +248,7 @@ static _Noreturn void leader_of_slow(char **argv)
  */
 static void slow(void)
 {
+	long least = LONG_MAX;
 	struct rlimit stack;
 	char **argv = calloc(SLOW_WORDS + 3, sizeof(*argv));
 
@@ -269,12 +271,12 @@ static void slow(void)
 		if (pid == 0)
 			leader_of_slow(argv);
 		stress_join(pid);
-		must(!stress.emulated || shared->late < 200,
-			"%ld calls of a leader while its process becomes "
-			"another",
-			(long)shared->late);
+		least = shared->late < least ? shared->late : least;
 	}
-	stress_ok("%ld calls in the last", (long)shared->late);
+	/* Its thread may lose its processor right before the execve(). */
+	must(!stress.emulated || least < 100,
+		"%ld calls of a leader whose process becomes another", least);
+	stress_ok("%ld calls meanwhile at least", least);
 }
 
 /* An execve() that fails leaves all as it was: nobody's answer is lost. */
