@@ -228,9 +228,8 @@ static void *becomes_new_slowly(void *arg)
 static _Noreturn void leader_of_slow(char **argv)
 {
 	uint64_t value = 0x4242424242424242;
-	pthread_t thread;
-
 	void *place = map_place();
+	pthread_t thread;
 
 	efd = x_eventfd(0, EFD_CLOEXEC);
 	pthread_create(&thread, NULL, becomes_new_slowly, argv);
