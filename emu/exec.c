@@ -45,6 +45,9 @@
  */
 #define SURE_TICKS 100
 
+/* After so long epemu says that it is waited for. */
+#define LONG_NS 10000000000u
+
 #define UNKNOWN (~0ul)
 
 /* So many may be over unnoticed, beside twice as many as are under way. */
@@ -63,6 +66,8 @@ struct emu_exec {
 	uint64_t ip; /* else: an address that the old image has */
 	int memory_fd; /* and its /proc/TID/mem, or -1 */
 	bool waited_for; /* a parked call was to be served */
+	bool told; /* that it is waited for */
+	uint64_t since_ns; /* a look found it waited for, or 0 */
 	unsigned long user_ticks; /* that the thread had run before */
 };
 
@@ -251,6 +256,25 @@ static bool is_waited_for(const struct emu_exec *exec)
 	return exec->waited_for || !emu_list_empty(&exec->kept);
 }
 
+/* Calls that have no answer for so long are not passed over in silence. */
+static void tell_if_long(struct emu_intercept *intercept, struct emu_exec *exec)
+{
+	uint64_t now_ns = emu_loop_now_ns();
+
+	if (exec->told || !is_waited_for(exec))
+		return;
+	if (exec->since_ns == 0)
+		exec->since_ns = now_ns;
+	if (now_ns - exec->since_ns < LONG_NS)
+		return;
+	exec->told = true;
+	emu_logf(intercept->log,
+		"process %d has been in an execve for %llu s: epoll and "
+		"eventfd calls of its other threads wait until it is over",
+		(int)exec->process,
+		(unsigned long long)(LONG_NS / 1000000000u));
+}
+
 void emu_exec_tick(struct emu_intercept *intercept)
 {
 	struct emu_list *pos;
@@ -264,9 +288,11 @@ void emu_exec_tick(struct emu_intercept *intercept)
 			over(intercept, exec);
 	}
 	intercept->exec_most = 2 * intercept->exec_count + SPARE_RECORDS;
-	emu_list_for_each (pos, &intercept->execs)
+	emu_list_for_each (pos, &intercept->execs) {
+		tell_if_long(intercept, exec_of(pos));
 		look_within(intercept,
 			is_waited_for(exec_of(pos)) ? TICK_NS : IDLE_TICK_NS);
+	}
 }
 
 bool emu_exec_under_way(
