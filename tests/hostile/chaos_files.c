@@ -3,6 +3,8 @@
 #define _GNU_SOURCE
 #include "chaos.h"
 #include <fcntl.h>
+#include <linux/perf_event.h>
+#include <mqueue.h>
 #include <sched.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
@@ -31,11 +33,57 @@ static void open_signals(void)
 	chaos_new(signalfd(-1, &set, SFD_NONBLOCK), KIND_FILE);
 }
 
+/* Each poll takes its event away. */
+static void open_perf(void)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_SOFTWARE,
+		.size = sizeof(attr),
+		.config = PERF_COUNT_SW_TASK_CLOCK,
+		.sample_period = 100000,
+		.wakeup_events = 1,
+		.exclude_kernel = 1,
+	};
+
+	chaos_new(syscall(SYS_perf_event_open, &attr, 0, -1, -1, 0), KIND_FILE);
+}
+
+/* Files of kinds of their own. */
+static void open_odd(void)
+{
+	static const char *const paths[] = {"/proc/self/mounts", "/proc/swaps",
+		"/proc/sys/kernel/hostname", "/dev/kmsg", "/dev/urandom"};
+	static const char trigger[] = "some 10000 2000000";
+	struct mq_attr attr = {.mq_maxmsg = 1, .mq_msgsize = 8};
+	int fd;
+
+	switch (pick(4)) {
+	case 0:
+		open_perf();
+		break;
+	case 1:
+		fd = open("/proc/pressure/cpu", O_RDWR | O_NONBLOCK);
+		write(fd, trigger, sizeof(trigger));
+		chaos_new(fd, KIND_FILE);
+		break;
+	case 2:
+		fd = (int)syscall(SYS_mq_open, "epemu-hostile",
+			O_CREAT | O_RDWR | O_NONBLOCK, 0600, &attr);
+		syscall(SYS_mq_unlink, "epemu-hostile");
+		if (one_in(2))
+			syscall(SYS_mq_timedsend, fd, "x", 1, 0, NULL);
+		chaos_new(fd, KIND_FILE);
+		break;
+	default:
+		chaos_new(open(PICK(paths), O_RDONLY | O_NONBLOCK), KIND_FILE);
+	}
+}
+
 static void open_file(void)
 {
 	int fd[2];
 
-	switch (pick(7)) {
+	switch (pick(8)) {
 	case 0:
 		pipe2(fd, O_NONBLOCK);
 		chaos_new(fd[0], KIND_FILE);
@@ -57,6 +105,9 @@ static void open_file(void)
 		break;
 	case 5:
 		chaos_new(syscall(SYS_pidfd_open, getpid(), 0), KIND_FILE);
+		break;
+	case 6:
+		open_odd();
 		break;
 	default:
 		chaos_new(open("/dev/null", O_RDWR), KIND_FILE);
@@ -155,11 +206,19 @@ static void change_limit(void)
 {
 	static const rlim_t numbers[] = {0, 4, 12, 20, 40, HOSTILE_FD_LIMIT,
 		HOSTILE_FD_LIMIT, HOSTILE_FD_LIMIT};
+	static const int others[] = {RLIMIT_STACK, RLIMIT_AS, RLIMIT_FSIZE,
+		RLIMIT_SIGPENDING, RLIMIT_NPROC};
+	int which = one_in(8) ? PICK(others) : RLIMIT_NOFILE;
 	struct rlimit lim;
 
-	getrlimit(RLIMIT_NOFILE, &lim);
-	lim.rlim_cur = PICK(numbers);
-	setrlimit(RLIMIT_NOFILE, &lim);
+	getrlimit(which, &lim);
+	lim.rlim_cur = which == RLIMIT_NOFILE ? PICK(numbers)
+		       : one_in(2)	      ? pick(1 << 20)
+					      : lim.rlim_max;
+	/* For good, and for what it starts. */
+	if (one_in(64))
+		lim.rlim_max = lim.rlim_cur;
+	setrlimit(which, &lim);
 }
 
 /* A table of its own for one thread. */

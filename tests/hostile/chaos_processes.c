@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "chaos.h"
 #include "chaos_arch.h"
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
@@ -119,6 +120,8 @@ static void exec_self(void)
 	if (one_in(6))
 		exec32(seed);
 #endif
+	if (one_in(4))
+		syscall(SYS_execveat, AT_FDCWD, argv[0], argv, none, 0);
 	execve(argv[0], argv, none);
 }
 
@@ -192,6 +195,44 @@ static void begin_vfork(void)
 			execve(argv[0], argv, none);
 		_exit(0);
 	}
+	if (pid > 0)
+		atomic_store(&self.child, pid);
+	chaos_block(false);
+}
+
+/* Uses its parent's memory, which goes on. */
+static int sharing_main(void *unused)
+{
+	static const struct timespec nap = {.tv_nsec = 1000000};
+	char *argv[] = {self.argv[0], NULL};
+	uint64_t *number = chaos_good(sizeof(*number));
+	int ep = epoll_create1(0), efd = eventfd(0, EFD_NONBLOCK);
+	struct epoll_event event = {.events = EPOLLIN | EPOLLET};
+
+	(void)unused;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	epoll_ctl(ep, EPOLL_CTL_ADD, efd, &event);
+	for (int i = 0; i < 20; i++) {
+		*number = 1;
+		write(efd, number, sizeof(*number));
+		epoll_wait(ep, (void *)number, 1, 1);
+		nanosleep(&nap, NULL);
+	}
+	/* Without arguments it ends at once. */
+	execve(argv[0], argv, &argv[1]);
+	return 0;
+}
+
+static void begin_sharing(void)
+{
+	static char stack[65536] __attribute__((aligned(16)));
+	int flags = CLONE_VM | SIGCHLD | (one_in(3) ? CLONE_FILES : 0);
+
+	if (!may_fork())
+		return;
+	chaos_block(true);
+	pid_t pid = clone(sharing_main, stack + sizeof(stack), flags, NULL);
+
 	if (pid > 0)
 		atomic_store(&self.child, pid);
 	chaos_block(false);
@@ -308,6 +349,7 @@ const struct chaos_action chaos_processes[] = {
 	{"exec", exec_self, 1},
 	{"fork", begin_child, 2},
 	{"vfork", begin_vfork, 1},
+	{"shared memory", begin_sharing, 1},
 	{"child", look_after_child, 8},
 	{"trouble", trouble_another, 2},
 	{"name", rename_self, 1},
