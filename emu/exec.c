@@ -12,7 +12,8 @@
  * hence nothing is written at that moment. From then on until it is over, the
  * process is left alone: calls of its other threads are kept, and no parked
  * one is served. If the execve() failed they go on; if not, those threads are
- * gone, and what was remembered of the leader goes as well.
+ * gone, and what was remembered of the leader goes as well. A call that was
+ * received before its end was seen is looked at for whether it still stands.
  *
  * When it is over is seen from the thread itself: it makes another call, or is
  * in another one (/proc/TID/syscall), or is gone. An execve() runs in the
@@ -127,16 +128,23 @@ static bool is_under_way(struct emu_exec *exec)
 	char text[256];
 	struct emu_stat stat;
 	ssize_t rc = read_proc(exec->tid, "syscall", text, sizeof(text));
+	bool running;
 
 	if (rc < 0)
 		return emu_proc_no_room((int)rc);
-	if (strncmp(text, "running", 7) != 0)
-		return strtol(text, NULL, 10) == exec->nr;
-	if (image_is_gone(exec))
+	running = strncmp(text, "running", 7) == 0;
+	if (!running && strtol(text, NULL, 10) == exec->nr)
+		return true;
+	if (running && image_is_gone(exec))
 		return false;
 	rc = emu_target_stat(exec->tid, &stat);
 	if (rc < 0)
 		return rc != -ESRCH;
+	/* The old leader, which has the thread's id until it is released. */
+	if (stat.state == 'X')
+		return true;
+	if (!running)
+		return false;
 	if (exec->user_ticks == UNKNOWN)
 		exec->user_ticks = stat.user_ticks;
 	return stat.user_ticks - exec->user_ticks < SURE_TICKS;
@@ -160,14 +168,19 @@ static bool has_succeeded(const struct emu_exec *exec)
 	       image_is_gone(exec);
 }
 
-static void free_exec(struct emu_intercept *intercept, struct emu_exec *exec)
+static void free_exec(struct emu_exec *exec)
 {
 	emu_deferred_drop(&exec->kept, NULL);
 	emu_list_remove(&exec->link);
-	intercept->exec_count--;
 	if (exec->memory_fd >= 0)
 		close(exec->memory_fd);
 	emu_free(&emu_memory, exec, sizeof(*exec));
+}
+
+static void free_all(struct emu_list *execs)
+{
+	while (!emu_list_empty(execs))
+		free_exec(exec_of(execs->next));
 }
 
 /* The old image is gone: so is what it had lent, pending and remembered. */
@@ -224,20 +237,55 @@ static void serve_kept(struct emu_intercept *intercept, struct emu_exec *exec)
 	struct emu_call call;
 
 	while (emu_deferred_take(&exec->kept, &call)) {
-		if (emu_notifier_valid(intercept->listener, call.id))
+		if (!emu_notifier_valid(intercept->listener, call.id))
+			continue;
+		if (call.touched)
+			emu_touch_go_on(intercept, &call);
+		else
 			emu_intercept_call(intercept, &call);
 	}
 }
 
 static void over(struct emu_intercept *intercept, struct emu_exec *exec)
 {
+	bool succeeded = has_succeeded(exec);
+
 	emu_list_remove(&exec->link);
-	if (has_succeeded(exec))
+	intercept->exec_count--;
+	if (exec->memory_fd >= 0)
+		close(exec->memory_fd);
+	exec->memory_fd = -1;
+	if (succeeded) {
+		emu_list_add_tail(&exec->link, &intercept->exec_ended);
 		forget_image(intercept, exec);
-	else
+	} else {
 		serve_parked(intercept, exec);
+	}
 	serve_kept(intercept, exec);
-	free_exec(intercept, exec);
+	if (!succeeded)
+		free_exec(exec);
+}
+
+void emu_exec_next_call(struct emu_intercept *intercept)
+{
+	free_all(&intercept->exec_ended);
+}
+
+/*
+ * An execve() may have come to its end since the call was received, or even
+ * while that was found out: the call may be one of the old image.
+ */
+static bool is_of_old_image(
+	struct emu_intercept *intercept, const struct emu_call *call)
+{
+	struct emu_list *pos;
+
+	emu_list_for_each (pos, &intercept->exec_ended) {
+		if (exec_of(pos)->process == call->thread->tgid)
+			return !emu_notifier_valid(
+				intercept->listener, call->id);
+	}
+	return false;
 }
 
 /* Has the next look no later than so long from now. */
@@ -366,6 +414,8 @@ bool emu_exec_arrival(
 
 	if (exec && keeps(intercept, exec, call))
 		return true;
+	if (is_of_old_image(intercept, call))
+		return true;
 	if (call->kind != EMU_CALL_EXEC)
 		return false;
 	if (begin(intercept, call))
@@ -386,6 +436,6 @@ void emu_exec_thread_gone(
 
 void emu_exec_finish(struct emu_intercept *intercept)
 {
-	while (!emu_list_empty(&intercept->execs))
-		free_exec(intercept, exec_of(intercept->execs.next));
+	free_all(&intercept->execs);
+	free_all(&intercept->exec_ended);
 }

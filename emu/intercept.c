@@ -246,6 +246,7 @@ static void listener_ready(struct emu_source *source, uint32_t events)
 	 */
 	if (!(events & EPOLLIN))
 		return;
+	emu_exec_next_call(intercept);
 	if (emu_notifier_receive(intercept->listener, &notification) < 0)
 		return;
 	expected = notification.id == intercept->next_id || !intercept->begun;
@@ -357,6 +358,7 @@ struct emu_intercept *emu_intercept_create(struct emu_loop *loop, int listener,
 	emu_list_init(&intercept->woken);
 	emu_list_init(&intercept->unsettled);
 	emu_list_init(&intercept->execs);
+	emu_list_init(&intercept->exec_ended);
 	emu_list_init(&intercept->postponed);
 	emu_deadline_init(&intercept->exec_tick);
 	emu_deadline_init(&intercept->postponed_tick);

@@ -73,6 +73,7 @@ struct emu_intercept {
 	struct emu_deadline exec_tick;
 	size_t exec_count;
 	size_t exec_most; /* more, and those that are over are looked for */
+	struct emu_list exec_ended; /* since the last call was received */
 	struct emu_list postponed; /* calls that will be looked at again */
 	struct emu_deadline postponed_tick;
 
@@ -366,12 +367,14 @@ bool emu_touch_events(struct emu_intercept *intercept,
 /* Another call of the thread came: it has left the one that waits. */
 void emu_touch_left(struct emu_intercept *intercept, struct emu_thread *thread);
 void emu_touch_forget(struct emu_thread *thread);
+/* The memory of a call is there, or cannot be had. */
+void emu_touch_go_on(struct emu_intercept *intercept, struct emu_call *call);
 void emu_touch_finish(struct emu_intercept *intercept);
 
 /* exec.c: execve() and the calls of its process meanwhile. */
 /*
  * A call was received. True: it is kept until an execve() of its process is
- * over, or was an execve() itself, and is going on.
+ * over, or was an execve() itself, and is going on, or one has ended its thread.
  */
 bool emu_exec_arrival(
 	struct emu_intercept *intercept, const struct emu_call *call);
@@ -381,6 +384,8 @@ bool emu_exec_under_way(
 /* The same for a parked call that was to be served; it will be afterwards. */
 bool emu_exec_keeps_parked(struct emu_parked *parked);
 void emu_exec_tick(struct emu_intercept *intercept);
+/* A call is going to be received. */
+void emu_exec_next_call(struct emu_intercept *intercept);
 void emu_exec_thread_gone(
 	struct emu_intercept *intercept, const struct emu_thread *thread);
 void emu_exec_finish(struct emu_intercept *intercept);

@@ -79,9 +79,10 @@ int emu_target_stat(pid_t tid, struct emu_stat *stat)
 	at = strrchr(text, ')'); /* the name, field 2, may have any bytes */
 	if (!at ||
 		sscanf(at,
-			") %*c %*d %*d %*d %*d %*d %u %*u %*u %*u %*u %lu %*u "
+			") %c %*d %*d %*d %*d %*d %u %*u %*u %*u %*u %lu %*u "
 			"%*d %*d %*d %*d %*d %*d %llu",
-			&stat->flags, &stat->user_ticks, &stat->started) != 3)
+			&stat->state, &stat->flags, &stat->user_ticks,
+			&stat->started) != 4)
 		return -ESRCH;
 	return 0;
 }

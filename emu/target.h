@@ -53,6 +53,7 @@ int emu_target_stack(struct emu_thread *thread, uint64_t *sp);
 
 /* What proc_pid_stat(5) says of a thread. */
 struct emu_stat {
+	char state; /* as ps(1) shows it */
 	unsigned int flags; /* PF_... of include/linux/sched.h */
 	unsigned long user_ticks; /* of 10 ms, that it ran in user mode */
 	unsigned long long started; /* ticks after the machine's start */

@@ -137,16 +137,17 @@ static void cut_off(
 		intercept, call, slept ? EMU_VOID_WAIT : EMU_VOID_AGAIN, 0);
 }
 
-/* A call that was only just received. */
-static void dispatch(struct emu_intercept *intercept, struct emu_call *call)
+void emu_touch_go_on(struct emu_intercept *intercept, struct emu_call *call)
 {
+	call->touched = true;
+	if (emu_exec_arrival(intercept, call))
+		return;
 	if (!emu_notifier_valid(intercept->listener, call->id)) {
 		cut_off(intercept, call);
 		return;
 	}
 	emu_observe_cause_call(intercept, call);
 	emu_signalfd_caller(call->thread);
-	call->touched = true;
 	emu_dispatch_again(intercept, call);
 	emu_observe_cause(intercept, EMU_CAUSE_UNKNOWN);
 }
@@ -164,7 +165,7 @@ static void go_on(struct emu_intercept *intercept, struct emu_touch *touch)
 			thread, range->addr, range->size, range->write);
 	}
 	if (!touch->sleeps)
-		dispatch(intercept, &touch->call);
+		emu_touch_go_on(intercept, &touch->call);
 	else if (thread->parked && thread->parked->delayed)
 		emu_parked_serve(thread->parked, false);
 }
