@@ -3,6 +3,7 @@
 
 import copy
 import os
+import platform
 import signal
 
 from common import EPEMU, PYTHON, Case, main
@@ -255,6 +256,50 @@ class Counts(Case):
                 at = at[key]
             at[path[-1]] = value
             self.assertFalse(validator.is_valid(broken), path)
+
+
+class Calls32(Case):
+    """32-bit calls are the kernel's, also while statistics are made."""
+
+    PROGRAM = os.path.join(os.path.dirname(EPEMU), "../tests/stats/calls32")
+
+    def setUp(self):
+        super().setUp()
+        if platform.machine() != "x86_64":
+            self.skipTest("32-bit calls are made on x86-64")
+        native = self.run_it([self.PROGRAM])
+        if native.returncode in (77, -signal.SIGSEGV):
+            self.lacks("the kernel has no 32-bit calls")
+        self.assertEqual(
+            (native.returncode, native.stdout, native.stderr),
+            (0, "added 0 32\nown 1 32\nadded 0 64\ninherited 1 64\n", ""))
+
+    def run_emulated(self, option):
+        """The program has ended, and found a placeholder for an epoll."""
+        result = self.run_it([EPEMU, option, "-o", self.log, self.PROGRAM])
+        self.assertEqual(
+            (result.returncode, result.stdout, result.stderr),
+            (0, "added 0 32\nown 1 32\nadded 0 64\ninherited 1 0\n", ""),
+            self.messages())
+        self.assertEqual(
+            self.messages().count("runs 32-bit code"), 1, self.messages())
+
+    def test_json(self):
+        self.run_emulated("--stats=json")
+        report = self.reports()[-1]
+        calls = {call["name"]: (call["calls"], call["errors"])
+                 for call in report["calls"] if call["calls"]}
+        self.assertEqual(report["kind"], "exit")
+        self.assertEqual({name: calls.get(name) for name in
+                          ("epoll_create1", "epoll_ctl", "eventfd2")},
+                         {"epoll_create1": (1, 0), "epoll_ctl": (1, 0),
+                          "eventfd2": (1, 0)})
+        self.assertEqual(len(report["epolls"]), 1)
+
+    def test_text(self):
+        self.run_emulated("--stats")
+        self.assertIn("epemu: statistics of ", self.messages())
+        self.assertRegex(self.messages(), r"epoll#1\b")
 
 
 class Output(Case):
