@@ -5,11 +5,13 @@
  * What the kernel guarantees, and is checked here: a call of the old image
  * writes nothing into the new one, though the thread that made the execve()
  * has the leader's id then; what the old image's threads waited for, and the
- * signal mask that one of them had for the time of a wait, is gone; neither
+ * signal mask that one of them had for the time of a wait, is gone (see also
+ * masks.c); the new image of a set-uid program is no exception; neither
  * execve() nor SIGKILL has to wait for anybody who looks on.
  */
 #define _GNU_SOURCE
 #include "stress.h"
+#include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
@@ -18,8 +20,12 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/sendfile.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 
@@ -33,9 +39,13 @@
 #define SLOW_WORDS 600000
 #define SLOW_STACK (64ul << 20)
 
+#define NOBODY 65534
+
 static struct stress_rng rng;
 static sigset_t some; /* a mask of its own for waits */
 static int ep, other_ep, efd;
+static const char *image = "new"; /* the case of the new image */
+static char program[32] = "/proc/self/exe"; /* what the new image is of */
 
 static void *map_place(void)
 {
@@ -46,17 +56,11 @@ static void *map_place(void)
 	return at;
 }
 
-/* Becomes this program again, as the case `what`. */
-static _Noreturn void become(const char *what)
-{
-	execl("/proc/self/exe", "execs", what, (char *)NULL);
-	_exit(9);
-}
-
 static void *becomes_new(void *arg)
 {
 	stress_sleep_us(*(unsigned *)arg);
-	become("new");
+	execl(program, "execs", image, (char *)NULL);
+	_exit(9);
 }
 
 /* The new image: nobody may write to the place of the old one's buffer. */
@@ -92,19 +96,72 @@ static _Noreturn void old_image(bool waits, unsigned delay_us)
 	}
 }
 
-static void place_of_the_old(void)
+/* Each old image belongs to `user`. */
+static void images(long count, uid_t user)
 {
-	long count = stress_count(100);
-
 	stress_seed(&rng, 1);
 	for (long i = 0; i < count; i++) {
 		pid_t pid = stress_fork();
 
-		if (pid == 0)
+		if (pid == 0) {
+			good(setresuid(user, user, user));
 			old_image(i % 2, 1000 + stress_below(&rng, 1000));
+		}
 		stress_join(pid);
 	}
 	stress_ok("%ld images", count);
+}
+
+static void place_of_the_old(void)
+{
+	images(stress_count(100), getuid());
+}
+
+/* The new image of a set-uid program. */
+static void new_image_of_root(void)
+{
+	must(geteuid() == 0 && getuid() == NOBODY,
+		"effective user %d, real user %d", geteuid(), getuid());
+	new_image();
+}
+
+/* A set-uid copy of this program that has no name any more. */
+static int open_set_uid_copy(void)
+{
+	char folder[] = "/tmp/epemu-execs-XXXXXX", path[48];
+	int from = (int)good(open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
+	struct statvfs mount;
+	struct stat stat;
+
+	must(mkdtemp(folder), "mkdtemp: %s", strerror(errno));
+	snprintf(path, sizeof(path), "%s/copy", folder);
+	int to = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0700);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	unlink(path);
+	rmdir(folder);
+	good(fstat(from, &stat));
+	must(sendfile(to, from, NULL, (size_t)stat.st_size) == stat.st_size,
+		"copy: %s", strerror(errno));
+	good(fchmod(to, 04755));
+	x_close(to);
+	x_close(from);
+	good(fstatvfs(fd, &mount));
+	if (mount.f_flag & (ST_NOSUID | ST_NOEXEC))
+		stress_skip("/tmp has no set-uid programs");
+	return fd;
+}
+
+static void set_uid(void)
+{
+	if (geteuid() != 0)
+		stress_skip("needs root");
+	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0))
+		stress_skip("set-uid programs have no rights here");
+	snprintf(program, sizeof(program), "/proc/self/fd/%d",
+		open_set_uid_copy());
+	image = "new-of-root";
+	images(stress_count(160), NOBODY);
 }
 
 static void *sleeps_masked(void *arg)
@@ -377,12 +434,14 @@ static void fails_beside_sleep(void)
 
 static const struct stress_case cases[] = {
 	{"place-of-the-old", place_of_the_old},
+	{"set-uid", set_uid},
 	{"chain", chain},
 	{"killed", killed},
 	{"slow", slow},
 	{"fails", fails},
 	{"fails-beside-sleep", fails_beside_sleep},
 	{"@new", new_image},
+	{"@new-of-root", new_image_of_root},
 	{"@chain-link", link_of_chain},
 	{NULL, NULL},
 };
