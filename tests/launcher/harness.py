@@ -12,6 +12,7 @@ test none with that mark may be left.
 import ctypes
 import io
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -128,6 +129,38 @@ def sigqueue(pid, number, value):
     libc.sigqueue.argtypes = [ctypes.c_int, ctypes.c_int, SigVal]
     if libc.sigqueue(pid, number, SigVal(sival_int=value)) < 0:
         raise OSError(ctypes.get_errno(), "sigqueue")
+
+
+CAP_SYS_RESOURCE = 24
+PR_CAPBSET_DROP = 24
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def drop_right(capability):
+    """Makes this process give up a capability for good: root gets it back by
+    no execve, since it is taken out of the bounding set, too."""
+    # Who may not do that is no root, and has no capability to be got back.
+    LIBC.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)
+    # Effective, permitted and inheritable, of capabilities below 32, then of
+    # those above.
+    sets = (ctypes.c_uint32 * 6)()
+    if LIBC.capget(header, sets) < 0:
+        raise OSError(ctypes.get_errno(), "capget")
+    for i in range(3):
+        sets[i] &= ~(1 << capability)
+    if LIBC.capset(header, sets) < 0:
+        raise OSError(ctypes.get_errno(), "capset")
+
+
+def limit_files(soft, hard=None):
+    """A preexec_fn: so many open files, and no right to raise that limit.
+    With CAP_SYS_RESOURCE epemu gives its supervisor as many as the system
+    allows, and then no test can fill its table."""
+    def lower():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard or soft))
+        drop_right(CAP_SYS_RESOURCE)
+    return lower
 
 
 def has_address_sanitizer():

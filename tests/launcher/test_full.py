@@ -2,9 +2,16 @@
 """The supervisor's own table of descriptors, full: what exists goes on
 working, for all processes, and there is room again when things are closed."""
 
-import resource
+import itertools
+import os
+import re
+import shutil
+import tempfile
 
-from harness import EPEMU, PYTHON, TestCase, main
+from harness import (CAP_SYS_RESOURCE, EPEMU, PYTHON, TestCase, limit_files,
+                     main)
+
+USER = {"user": 65534, "group": 65534, "extra_groups": []}
 
 # Fills the table with items, then lets go of some for others. The two ends of
 # a pair are two files.
@@ -121,12 +128,47 @@ for _ in range(4):
 print("all of it")
 """
 
+# More threads than the limit that they run under has descriptors.
+THREADS = """
+import os, threading
+zero = os.open('/dev/zero', os.O_RDONLY)
+barrier = threading.Barrier(100)
+def run():
+    assert len(os.read(zero, 8)) == 8
+    barrier.wait()
+    assert len(os.read(zero, 8)) == 8
+    os.write(1, b'ok\\n')
+for _ in range(100):
+    threading.Thread(target=run).start()
+"""
+
+# The same, and each takes a signal before it reads and one after it. The
+# handler is C's own: one of Python's runs in the main thread alone. It does
+# nothing, and SA_RESTART is not asked for.
+SIGNALS = """
+import ctypes, os, signal, threading
+libc = ctypes.CDLL(None)
+libc.abs.restype = ctypes.c_int
+libc.signal.argtypes = [ctypes.c_int, ctypes.c_void_p]
+libc.signal.restype = ctypes.c_void_p
+libc.signal(signal.SIGUSR1, ctypes.cast(libc.abs, ctypes.c_void_p))
+zero = os.open('/dev/zero', os.O_RDONLY)
+barrier = threading.Barrier(100)
+def run():
+    signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
+    assert len(os.read(zero, 8)) == 8
+    barrier.wait()
+    for _ in range(5):
+        signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
+        assert len(os.read(zero, 8)) == 8
+    barrier.wait()
+    os.write(1, b'ok\\n')
+for _ in range(100):
+    threading.Thread(target=run).start()
+"""
+
 MESSAGE = (r"\Aepemu: the supervisor is out of descriptors: "
            r"[^\n]*\n\Z")
-
-
-def limit_files(count):
-    return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (count, count))
 
 
 class Full(TestCase):
@@ -154,21 +196,38 @@ class Full(TestCase):
             (0, "all of it\n", ""))
 
     def test_more_threads_than_descriptors(self):
-        code = ("import os, threading\n"
-                "zero = os.open('/dev/zero', os.O_RDONLY)\n"
-                "barrier = threading.Barrier(100)\n"
-                "def run():\n"
-                "    assert len(os.read(zero, 8)) == 8\n"
-                "    barrier.wait()\n"
-                "    assert len(os.read(zero, 8)) == 8\n"
-                "    os.write(1, b'ok\\n')\n"
-                "for _ in range(100):\n"
-                "    threading.Thread(target=run).start()\n")
-        for prefix in self.ways():
-            result = self.run_it(prefix + [PYTHON, "-c", code],
-                                 preexec_fn=limit_files(60))
-            self.assertEqual((result.returncode, result.stdout,
-                              result.stderr), (0, "ok\n" * 100, ""))
+        """Each makes a call that is the kernel's, and another one once all
+        have made theirs. Then the same with signals: their handlers return,
+        which is such a call as well."""
+        with tempfile.TemporaryDirectory() as folder:
+            # Where another user may not look into the sources.
+            os.chmod(folder, 0o755)
+            epemu = shutil.copy(EPEMU, folder)
+            for who, prefix, code in itertools.product(
+                    ({}, USER) if os.geteuid() == 0 else ({},),
+                    ([], [epemu]), (THREADS, SIGNALS)):
+                result = self.run_it([*prefix, "/usr/bin/python3", "-c", code],
+                                     preexec_fn=limit_files(60), cwd="/",
+                                     **who)
+                with self.subTest(who=who, prefix=prefix,
+                                  signals=code is SIGNALS):
+                    self.assertEqual(
+                        (result.returncode, result.stderr, result.stdout),
+                        (0, "", "ok\n" * 100))
+
+    def test_the_limit_holds(self):
+        """The limit of these tests is the supervisor's, too, whoever runs
+        them: it has no right to raise it."""
+        result = self.run_it(
+            [EPEMU, "sh", "-c", "cat /proc/$PPID/comm /proc/$PPID/limits "
+             "/proc/$PPID/status"], preexec_fn=limit_files(60))
+        self.assertRegex(result.stdout, r"\Aepemu-serve\n")
+        self.assertRegex(result.stdout, r"\nMax open files +60 +60 ")
+        for which in ("Inh", "Prm", "Eff", "Bnd"):
+            sets = re.search(rf"^Cap{which}:\s(\w+)$", result.stdout, re.M)
+            if which != "Bnd" or os.geteuid() == 0:
+                self.assertFalse(int(sets[1], 16) & 1 << CAP_SYS_RESOURCE,
+                                 which)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ import resource
 import signal
 import tempfile
 
-from harness import (EPEMU, PYTHON, TestCase, has_address_sanitizer, main,
-                     read_file)
+from harness import (EPEMU, PYTHON, TestCase, has_address_sanitizer,
+                     limit_files, main, read_file)
 
 # Fields of /proc/self/status that must not differ. (Seccomp has to.)
 STATUS = ("(Umask|Uid|Gid|Groups|SigPnd|ShdPnd|SigBlk|SigIgn|SigCgt|"
@@ -109,14 +109,12 @@ class Inherited(TestCase):
         for soft in (4, 5, 8):
             text = self.assert_same(
                 ["cat", "/proc/self/limits"],
-                preexec_fn=lambda: resource.setrlimit(
-                    resource.RLIMIT_NOFILE, (soft, 100))).stdout
+                preexec_fn=limit_files(soft, 100)).stdout
             self.assertRegex(text, rf"Max open files +{soft} +100 ")
 
     def test_far_too_few_open_files(self):
         result = self.run_it(
-            [EPEMU, "true"], preexec_fn=lambda: resource.setrlimit(
-                resource.RLIMIT_NOFILE, (4, 4)))
+            [EPEMU, "true"], preexec_fn=limit_files(4))
         self.assertEqual(result.returncode, 125)
         self.assertRegex(result.stderr, r"\Aepemu: [^\n]*files[^\n]*\n\Z")
 

@@ -11,8 +11,8 @@ import shutil
 import signal
 import tempfile
 
-from harness import (EPEMU, PYTHON, TestCase, has_address_sanitizer, main,
-                     wait_until)
+from harness import (EPEMU, PYTHON, TestCase, has_address_sanitizer,
+                     limit_files, main, wait_until)
 
 USER = {"user": 65534, "group": 65534, "extra_groups": []}
 WORDS = ["sh", "-c", "echo hi; exit 3"]
@@ -83,17 +83,31 @@ class Limits(TestCase):
         for count in range(6, 19):
             with self.subTest(count=count):
                 self.refused("(files|descriptors)",
-                             **limit(resource.RLIMIT_NOFILE, count))
+                             preexec_fn=limit_files(count))
 
     def test_stack(self):
         if has_address_sanitizer():
             return  # which needs more itself
-        # At 16 the dynamic linker fails now and then, before epemu starts:
-        # the kernel counts a random offset of the stack as well.
         for size in (24, 32, 64, 1024):
             for _ in range(3):
                 self.as_natively(WORDS, **limit(resource.RLIMIT_STACK,
                                                 size << 10))
+        # With less the dynamic linker may end, of a program or of epemu: the
+        # kernel counts a random offset of the stack as well. Then no word of
+        # either is heard, and a signal is their status.
+        for size in (4, 8, 12, 16, 20):
+            more = limit(resource.RLIMIT_STACK, size << 10)
+            found = {prefix: {(result.returncode, result.stdout, result.stderr)
+                              for _ in range(10) for result in
+                              [self.run_it([*prefix, *WORDS], **more)]}
+                     for prefix in ((), (self.epemu,))}
+            with self.subTest(size=size):
+                self.assertLessEqual(
+                    found[()] | found[self.epemu,],
+                    {(3, "hi\n", ""), (-signal.SIGSEGV, "", "")})
+                # This much is too little for any program.
+                if size == 4:
+                    self.assertEqual(found[()], found[self.epemu,])
 
     def test_memory(self):
         if has_address_sanitizer():
