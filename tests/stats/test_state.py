@@ -4,6 +4,7 @@
 import os
 import re
 import resource
+import select
 import signal
 import socket
 import subprocess
@@ -270,12 +271,32 @@ class Socket(Case):
         self.end(self.process)
 
     def test_a_client_that_does_not_read(self):
-        for _ in range(2):
-            self.connect()
-        self.assert_program_lives()
-        self.assertIn("epoll#1", self.dump(self.process.pid))
+        """Holds up those behind it until it is dropped, and not the program."""
+        clients = [self.connect() for _ in range(2)]
+        # Its answer has begun, and there is no room for all of it.
+        self.assertTrue(select.select(clients[:1], [], [], 60)[0])
+        asking = self.start([EPEMU, f"--dump={self.process.pid}"])
+        rounds = 0
+        while not select.select([asking.stdout], [], [], 0.1)[0]:
+            self.assert_program_lives()
+            rounds += 1
+        self.assertGreater(rounds, 0, "the answer came at once")
+        self.assertIn("epoll#1", asking.communicate(timeout=60)[0])
+        self.assertEqual(asking.returncode, 0)
+        for client in clients:
+            head, body = self.all_of(client).split(b"\n", 1)
+            self.assertLess(len(body), int(head.split()[-1]))
         self.assert_program_lives()
         self.end(self.process)
+
+    @staticmethod
+    def all_of(client):
+        """What a client gets up to the end."""
+        client.settimeout(60)
+        parts = []
+        while part := client.recv(65536):
+            parts.append(part)
+        return b"".join(parts)
 
     def test_a_client_that_goes(self):
         for _ in range(20):
