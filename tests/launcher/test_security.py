@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What SECURITY.md claims of the command, claim by claim; that file names the
-test of each."""
+test of each. What is opened, run and reached: test_reach.py."""
 
 import os
-import re
 import shutil
 import stat
 import tempfile
@@ -239,38 +238,6 @@ class Rights(Claims):
         result = self.run_it([self.epemu, *argv], **self.user)
         self.assertEqual(result.stdout, "EPERM\n")
         self.assertRegex(result.stderr, r"\Aepemu: [^\n]*traced[^\n]*\n\Z")
-
-    def test_what_it_runs_opens_and_connects_to(self):
-        """Nothing but the program, epemu-symbols and the files asked for."""
-        log, trace = (os.path.join(self.folder, name)
-                      for name in ("strace", "trace"))
-        env = dict(self.env, ASAN_OPTIONS="detect_leaks=0")
-        result = self.run_it(
-            ["strace", "-f", "-o", log, "-e", "trace=execve,execveat,socket,"
-             "connect,open,openat,creat,mkdir,mkdirat,rename,renameat,"
-             "renameat2,unlink,unlinkat,link,linkat,symlink,symlinkat",
-             EPEMU, "--stack", f"--trace={trace}", DIFFERS, "calls"], env=env)
-        self.assertEqual(result.stdout, "ctl works, wait works, write works\n",
-                         result.stderr)
-        with open(log, encoding="utf-8") as file:
-            lines = file.read().splitlines()
-        ran = [os.path.basename(match[1]) for match in (
-            re.search(r'execve(?:at)?\([^"]*"([^"]*)"', line) for line in lines)
-            if match]
-        self.assertEqual(sorted(set(ran)), ["differs", "epemu",
-                                            "epemu-symbols"])
-        wrote = {match[1] for match in (
-            re.search(r'open(?:at)?\([^"]*"([^"]*)", [^)]*'
-                      r"O_(?:WRONLY|RDWR|CREAT)", line) for line in lines)
-            if match}
-        self.assertEqual({os.path.basename(path) for path in wrote
-                          if not path.startswith(("/proc/", "/dev/"))},
-                         {"trace"})
-        for line in lines:
-            if "socket(" in line:
-                self.assertIn("AF_UNIX", line)
-            self.assertNotRegex(
-                line, r" (creat|mkdir|rename|unlink|link|symlink)\w*\(")
 
 
 # Has its tracer, and waits under a mask of its own again and again.
