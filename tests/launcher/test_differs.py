@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Differences that README's limits tell of: each is there, and natively not.
 
-One that is gone fails too, so that the limits stay true."""
+One that is gone fails too, so that the limits stay true. Two of them are of
+how often or how fast, and chance has a part in them: those are seen in one run
+of five, or they are gone."""
+
+import re
 
 from harness import DIFFERS, EPEMU, TestCase, main
 
@@ -37,13 +41,29 @@ class Differs(TestCase):
     def test_state(self):
         self.finds("state", "never asleep", "seen asleep")
 
+    def finds_in_numbers(self, case, line, word, differ):
+        """The line is the same. The number before the word is not."""
+        for _ in range(5):
+            counts = []
+            for prefix in self.ways():
+                result = self.run_it([*prefix, DIFFERS, case])
+                self.assertEqual((result.returncode, result.stdout),
+                                 (0, f"{line}\n"), result.stderr)
+                counts.append(int(re.search(rf"(\d+) {word}",
+                                            result.stderr)[1]))
+            if differ(*counts):
+                return
+        self.fail(f"natively and under epemu: {counts} {word}")
+
     def test_exclusive_herd(self):
         """Others are woken, too; every connection is taken once."""
-        self.finds("herd", "300 taken", "300 taken")
+        self.finds_in_numbers("herd", "300 taken", "wakes for nothing",
+                              lambda native, ours: ours > native + 20)
 
     def test_fast_timer(self):
         """There is hardly any time; nothing is lost or done twice."""
-        self.finds("timer", "counted right", "counted right")
+        self.finds_in_numbers("timer", "counted right", "written",
+                              lambda native, ours: ours * 10 < native)
 
     def test_process_id(self):
         for prefix, same in zip(self.ways(), (True, False)):
