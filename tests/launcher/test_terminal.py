@@ -443,4 +443,4 @@ class Tracked(Terminal):
 
 
 if __name__ == "__main__":
-    main()
+    main(again=True)
