@@ -76,14 +76,17 @@ static void new_image(void)
 	}
 }
 
-/* The old image's leader has results stored there until it is no more. */
-static _Noreturn void old_image(bool waits, unsigned delay_us)
+/*
+ * The old image's leader has results stored there until it is no more. Where
+ * its descriptors stay open, its last call could be taken for the new image's.
+ */
+static _Noreturn void old_image(bool waits, bool closes, unsigned delay_us)
 {
 	void *place = map_place();
 	pthread_t thread;
 
-	efd = x_eventfd(0, EFD_CLOEXEC);
-	ep = (int)good(epoll_create1(EPOLL_CLOEXEC));
+	efd = x_eventfd(0, closes ? EFD_CLOEXEC : 0);
+	ep = (int)good(epoll_create1(closes ? EPOLL_CLOEXEC : 0));
 	x_add(ep, efd, EPOLLOUT, 0x4141414141414141);
 	pthread_create(&thread, NULL, becomes_new, &delay_us);
 	for (;;) {
@@ -105,7 +108,8 @@ static void images(long count, uid_t user)
 
 		if (pid == 0) {
 			good(setresuid(user, user, user));
-			old_image(i % 2, 1000 + stress_below(&rng, 1000));
+			old_image(i % 2, i / 2 % 2,
+				1000 + stress_below(&rng, 1000));
 		}
 		stress_join(pid);
 	}
