@@ -374,7 +374,7 @@ void emu_touch_finish(struct emu_intercept *intercept);
 /* exec.c: execve() and the calls of its process meanwhile. */
 /*
  * A call was received. True: it is kept until an execve() of its process is
- * over, or was an execve() itself, and is going on, or one has ended its thread.
+ * over; or it was an execve() itself, and goes on; or one has ended its thread.
  */
 bool emu_exec_arrival(
 	struct emu_intercept *intercept, const struct emu_call *call);

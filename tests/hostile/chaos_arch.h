@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What the chaos does in assembly: signal frames and 32-bit calls. */
+/* What the chaos has to know of a processor: signal frames. */
 #ifndef CHAOS_ARCH_H
 #define CHAOS_ARCH_H
 
+#include "../call32.h"
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -47,18 +48,5 @@ static inline void arch_land(ucontext_t *uc, void (*function)(void), char *top)
 	uc->uc_mcontext.sp = (uintptr_t)top;
 #endif
 }
-
-#ifdef __x86_64__
-static inline long arch_call32(long nr, long a, long b, long c, long d)
-{
-	long ret;
-
-	__asm__ volatile("int $0x80"
-			 : "=a"(ret)
-			 : "a"(nr), "b"(a), "c"(b), "d"(c), "S"(d)
-			 : "memory", "r8", "r9", "r10", "r11");
-	return ret;
-}
-#endif
 
 #endif

@@ -167,7 +167,7 @@ static void io_uring(void)
 
 #ifdef __x86_64__
 /* Calls of the other table, in a 64-bit program. */
-static void call32(void)
+static void some_call32(void)
 {
 	struct epoll_event *ev = chaos_good(64 * sizeof(*ev));
 	long at = (long)(uintptr_t)ev;
@@ -175,27 +175,26 @@ static void call32(void)
 	ev->events = PICK(masks) | PICK(modes);
 	switch (pick(7)) {
 	case 0:
-		chaos_new(arch_call32(329, 0, 0, 0, 0), KIND_EPOLL);
+		chaos_new(call32(329, 0, 0, 0, 0), KIND_EPOLL);
 		break;
 	case 1:
-		chaos_new(
-			arch_call32(328, 1, EFD_NONBLOCK, 0, 0), KIND_EVENTFD);
+		chaos_new(call32(328, 1, EFD_NONBLOCK, 0, 0), KIND_EVENTFD);
 		break;
 	case 2:
-		arch_call32(255, chaos_fd(KIND_EPOLL), EPOLL_CTL_ADD,
+		call32(255, chaos_fd(KIND_EPOLL), EPOLL_CTL_ADD,
 			chaos_fd(KIND_ANY), at);
 		break;
 	case 3:
-		arch_call32(256, chaos_fd(KIND_EPOLL), at, 4, 1);
+		call32(256, chaos_fd(KIND_EPOLL), at, 4, 1);
 		break;
 	case 4:
-		arch_call32(3, chaos_fd(KIND_EVENTFD), at, 8, 0);
+		call32(3, chaos_fd(KIND_EVENTFD), at, 8, 0);
 		break;
 	case 5:
-		arch_call32(4, chaos_fd(KIND_EVENTFD), at, 8, 0);
+		call32(4, chaos_fd(KIND_EVENTFD), at, 8, 0);
 		break;
 	default:
-		arch_call32(254, 1, 0, 0, 0);
+		call32(254, 1, 0, 0, 0);
 	}
 }
 
@@ -251,7 +250,7 @@ const struct chaos_action chaos_calls[] = {
 	{"io_uring", io_uring, 1},
 	{"wild", call_wildly, 3},
 #ifdef __x86_64__
-	{"32-bit", call32, 4},
+	{"32-bit", some_call32, 4},
 	{"x32", call_x32, 1},
 #endif
 	{NULL, NULL, 0},

@@ -92,7 +92,7 @@ static void exec32(const char *seed)
 		argv[i] = (uint32_t)(uintptr_t)words + 64 * (unsigned)i;
 	argv[3] = 0;
 	argv[4] = 0;
-	arch_call32(11, (long)(uintptr_t)words, (long)(uintptr_t)argv,
+	call32(11, (long)(uintptr_t)words, (long)(uintptr_t)argv,
 		(long)(uintptr_t)&argv[4], 0);
 }
 #endif

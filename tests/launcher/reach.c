@@ -10,6 +10,7 @@
  * those of a child that shares the supervisor with it.
  */
 #define _GNU_SOURCE
+#include "../call32.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -52,19 +53,14 @@ static void must(int good, const char *what)
 		fail(what);
 }
 
-/* A call of the 32-bit table. Returns -1 with errno. */
-static long call32(long nr, long a, long b, long c, long d)
+/* As the C library's: -1 with errno. */
+static long libc32(long nr, long a, long b, long c, long d)
 {
-	long result;
+	int result = call32(nr, a, b, c, d);
 
-	__asm__ volatile("int $0x80"
-			 : "=a"(result)
-			 : "a"(nr), "b"(a), "c"(b), "d"(c), "S"(d)
-			 : "memory", "r8", "r9", "r10", "r11");
-	result = (int)result;
 	if (result >= 0)
 		return result;
-	errno = (int)-result;
+	errno = -result;
 	return -1;
 }
 
@@ -72,13 +68,13 @@ static long ctl32(int ep, int op, int fd, uint32_t events)
 {
 	low->events = events;
 	low->data.u64 = 7;
-	return call32(I386_EPOLL_CTL, ep, op, fd, (long)low);
+	return libc32(I386_EPOLL_CTL, ep, op, fd, (long)low);
 }
 
 static long wait32(int ep)
 {
 	memset(low, 0xff, 4096);
-	return call32(I386_EPOLL_WAIT, ep, (long)low, 8, 0);
+	return libc32(I386_EPOLL_WAIT, ep, (long)low, 8, 0);
 }
 
 static void no_32_bit_calls(int sig)

@@ -8,6 +8,7 @@
  * without 32-bit calls gives ENOSYS or SIGSEGV for the first of them.
  */
 #define _GNU_SOURCE
+#include "../call32.h"
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -21,21 +22,10 @@ enum { CTL_32 = 255, WAIT_32 = 256, EVENTFD2_32 = 328, CREATE1_32 = 329 };
 
 static struct epoll_event *event; /* where a 32-bit call reaches it */
 
-static int call_32(int nr, int a, int b, int c, int d)
-{
-	int result;
-
-	__asm__ volatile("int $0x80"
-			 : "=a"(result)
-			 : "a"(nr), "b"(a), "c"(b), "d"(c), "S"(d)
-			 : "memory", "r8", "r9", "r10", "r11");
-	return result;
-}
-
 static int wait_32(int epoll)
 {
 	event->data.u64 = 1;
-	return call_32(WAIT_32, epoll, (int)(intptr_t)event, 1, -1);
+	return call32(WAIT_32, epoll, (int)(intptr_t)event, 1, -1);
 }
 
 static void put(int eventfd)
@@ -59,12 +49,12 @@ int main(void)
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
 	if (event == MAP_FAILED)
 		return 1;
-	epoll = call_32(CREATE1_32, 0, 0, 0, 0);
+	epoll = call32(CREATE1_32, 0, 0, 0, 0);
 	if (epoll == -ENOSYS)
 		return 77;
-	file = call_32(EVENTFD2_32, 0, 0, 0, 0);
+	file = call32(EVENTFD2_32, 0, 0, 0, 0);
 	*event = (struct epoll_event){.events = EPOLLIN, .data.u64 = 32};
-	print("added", call_32(CTL_32, epoll, EPOLL_CTL_ADD, file,
+	print("added", call32(CTL_32, epoll, EPOLL_CTL_ADD, file,
 			       (int)(intptr_t)event));
 	put(file);
 	print("own", wait_32(epoll));
