@@ -127,7 +127,7 @@ static void tell_lost(struct emu_control *control)
 	if (!control->lost)
 		return;
 	snprintf(text, sizeof(text),
-		"%lu messages were lost while epemu was stopped",
+		"%lu messages were lost while epemu did not run",
 		control->lost);
 	control->lost = 0;
 	emu_control_send(control, EMU_MESSAGE_LINE, 0, text);
