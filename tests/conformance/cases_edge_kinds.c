@@ -228,14 +228,42 @@ CASE(f11_message_queue, .level = 4, .covers = "F11 D04 D05",
 
 /* ---- /proc ---- */
 
-static void set_host_name(void *arg)
+/* Writes a name to the file with that path. */
+static void set_name(void *arg)
 {
 	static const char name[] = "here";
-	int fd = (int)OK(CALL(
-		openat, AT_FDCWD, "/proc/sys/kernel/hostname", O_WRONLY, 0));
+	int fd = (int)OK(CALL(openat, AT_FDCWD, arg, O_WRONLY, 0));
 
-	(void)arg;
 	IS(CALL(write, fd, name, 4), 4);
+}
+
+/* A change of the name is told once to who polls, and never as EPOLLOUT. */
+static void name_changes(const char *path)
+{
+	int ep = ep_new(), fd, i;
+
+	if (CALL(unshare, CLONE_NEWUTS) < 0)
+		conf_skip("no names of its own for us");
+	fd = (int)CALL(openat, AT_FDCWD, path, O_RDONLY, 0);
+	if (fd < 0)
+		conf_skip("no such file");
+	/* A change of any such name is told to all: one copy at a time. */
+	CALL(flock, fd, LOCK_EX);
+	OK(ep_add(ep, fd, EPOLLPRI, 1));
+	NONE(ep);
+	for (i = 0; i < 2; i++) {
+		struct waiter *w = WAITER(ep);
+
+		IS(child_join(child_start(set_name, (void *)path)), 0);
+		WAITER_GOT(w, EPOLLPRI | EPOLLERR, 1);
+		NONE(ep);
+	}
+	/* One that has changed is not ready for writing. */
+	OK(ep_mod(ep, fd, EPOLLIN | EPOLLOUT | EPOLLPRI, 2));
+	NOW(ep, {EPOLLIN | EPOLLOUT, 2});
+	IS(child_join(child_start(set_name, (void *)path)), 0);
+	NOW(ep, {EPOLLIN | EPOLLPRI | EPOLLERR, 2});
+	NOW(ep, {EPOLLIN | EPOLLOUT, 2});
 }
 
 CASE(f11_host_name_once, .level = 4, .covers = "F11 D05",
@@ -243,31 +271,39 @@ CASE(f11_host_name_once, .level = 4, .covers = "F11 D05",
 	.ref = "fs/proc/proc_sysctl.c: proc_sys_poll",
 	.breaks = "systemd, systemd-resolved, avahi")
 {
-	int ep = ep_new(), fd, i;
+	name_changes("/proc/sys/kernel/hostname");
+}
 
-	if (CALL(unshare, CLONE_NEWUTS) < 0)
-		conf_skip("no host name of its own for us");
-	fd = (int)CALL(
-		openat, AT_FDCWD, "/proc/sys/kernel/hostname", O_RDONLY, 0);
+CASE(f11_domain_name_once, .level = 4, .covers = "F11 D05",
+	.calls = "unshare openat flock write epoll_wait clone",
+	.ref = "fs/proc/proc_sysctl.c: proc_sys_poll",
+	.breaks = "none known")
+{
+	name_changes("/proc/sys/kernel/domainname");
+}
+
+/* An attribute counts as changed until it is read, whoever polls it. */
+CASE(f11_attribute_until_read, .level = 4, .covers = "F11 D04",
+	.calls = "openat read epoll_wait",
+	.ref = "fs/kernfs/file.c: kernfs_generic_poll",
+	.breaks = "mdadm, udisks, GPIO by sysfs")
+{
+	int ep = ep_new(), again = ep_new();
+	int fd = (int)CALL(
+		openat, AT_FDCWD, "/sys/kernel/uevent_seqnum", O_RDONLY, 0);
+	char text[32];
+
 	if (fd < 0)
-		conf_skip("no /proc/sys/kernel/hostname");
-	/* A change of any host name is told to all: one copy at a time. */
-	CALL(flock, fd, LOCK_EX);
-	OK(ep_add(ep, fd, EPOLLPRI, 1));
-	NONE(ep);
-	for (i = 0; i < 2; i++) {
-		struct waiter *w = WAITER(ep);
-
-		IS(child_join(child_start(set_host_name, NULL)), 0);
-		WAITER_GOT(w, EPOLLPRI | EPOLLERR, 1);
-		NONE(ep);
-	}
-	/* One that has changed is not ready for writing. */
-	OK(ep_mod(ep, fd, EPOLLIN | EPOLLOUT | EPOLLPRI, 2));
-	NOW(ep, {EPOLLIN | EPOLLOUT, 2});
-	IS(child_join(child_start(set_host_name, NULL)), 0);
-	NOW(ep, {EPOLLIN | EPOLLPRI | EPOLLERR, 2});
-	NOW(ep, {EPOLLIN | EPOLLOUT, 2});
+		conf_skip("no /sys/kernel/uevent_seqnum");
+	OK(ep_add(ep, fd, EPOLLIN | EPOLLPRI, 1));
+	OK(ep_add(again, fd, EPOLLPRI | EPOLLET, 2));
+	NOW(ep, {EPOLLIN | EPOLLPRI | EPOLLERR, 1});
+	NOW(ep, {EPOLLIN | EPOLLPRI | EPOLLERR, 1});
+	NOW(again, {EPOLLPRI | EPOLLERR, 2});
+	NONE(again);
+	OK(CALL(read, fd, text, sizeof(text)));
+	NOW(ep, {EPOLLIN, 1});
+	NONE(again);
 }
 
 CASE(f11_always_ready, .level = 4, .covers = "F11 D04",
