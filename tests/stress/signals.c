@@ -195,8 +195,9 @@ static void feed(int sig)
 static void fed_by_handler(void)
 {
 	struct sigaction action = {.sa_handler = feed};
-	struct itimerval soon = {{0, 0}, {0, 20000}};
-	long count = stress_count(60);
+	/* When the read sleeps, also where all takes longer. */
+	struct itimerval soon = {{0, 0}, {0, 20000 * (suseconds_t)stress.gap}};
+	long count = stress_count(60) / stress.gap + 2;
 
 	sigaction(SIGALRM, &action, NULL);
 	x_pipe(fed, 0);
