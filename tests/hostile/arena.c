@@ -388,8 +388,8 @@ static void report(void)
 		(unsigned long long)answers, born, (unsigned long long)did,
 		(unsigned long long)shared->good_calls,
 		(unsigned long long)shared->failed_calls);
-	/* Somebody has to have attacked. */
-	must(!actors || (shared->good_calls > 100 && did > 1000), "no chaos");
+	/* Somebody has to have attacked, also on an emulated processor. */
+	must(!actors || (shared->good_calls > 10 && did > 100), "no chaos");
 }
 
 static void arena(unsigned count, bool tame)
