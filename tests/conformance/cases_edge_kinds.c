@@ -276,8 +276,7 @@ CASE(f11_host_name_once, .level = 4, .covers = "F11 D05",
 
 CASE(f11_domain_name_once, .level = 4, .covers = "F11 D05",
 	.calls = "unshare openat flock write epoll_wait clone",
-	.ref = "fs/proc/proc_sysctl.c: proc_sys_poll",
-	.breaks = "none known")
+	.ref = "fs/proc/proc_sysctl.c: proc_sys_poll", .breaks = "none known")
 {
 	name_changes("/proc/sys/kernel/domainname");
 }
