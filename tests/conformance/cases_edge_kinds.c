@@ -306,7 +306,7 @@ CASE(f11_attribute_until_read, .level = 4, .covers = "F11 D04",
 }
 
 CASE(f11_always_ready, .level = 4, .covers = "F11 D04",
-	.calls = "openat epoll_wait",
+	.calls = "openat flock epoll_wait",
 	.ref = "fs/proc_namespace.c: mounts_poll; mm/swapfile.c: swaps_poll; "
 	       "fs/proc/proc_sysctl.c: proc_sys_poll; drivers/md/md.c: "
 	       "mdstat_poll",
@@ -325,6 +325,8 @@ CASE(f11_always_ready, .level = 4, .covers = "F11 D04",
 		if (fd < 0)
 			continue;
 		found++;
+		/* Nobody changes a name meanwhile, see name_changes(). */
+		CALL(flock, (int)fd, LOCK_SH);
 		OK(ep_add(ep, (int)fd, mask, i));
 		NOW(ep, {EPOLLIN, i});
 		NOW(ep, {EPOLLIN, i});
