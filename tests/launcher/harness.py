@@ -17,6 +17,7 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import unittest
 import uuid
@@ -132,6 +133,8 @@ def sigqueue(pid, number, value):
         raise OSError(ctypes.get_errno(), "sigqueue")
 
 
+# Arguments of Popen: as an ordinary user, for who is root.
+USER = {"user": 65534, "group": 65534, "extra_groups": []}
 CAP_SYS_RESOURCE = 24
 PR_CAPBSET_DROP = 24
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -178,6 +181,13 @@ class TestCase(unittest.TestCase):
         self.mark = uuid.uuid4().hex
         self.env = dict(os.environ, LC_ALL="C", **{MARK: self.mark})
         self.addCleanup(self.check_nothing_left)
+
+    def new_folder(self, mode=0o700):
+        """The path of a folder that goes with the test."""
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        os.chmod(folder.name, mode)
+        return folder.name
 
     def lacks(self, what):
         """Skips the test; in CI, where nothing may be lacking, fails it."""

@@ -6,12 +6,9 @@ import itertools
 import os
 import re
 import shutil
-import tempfile
 
-from harness import (CAP_SYS_RESOURCE, EPEMU, PYTHON, TestCase, limit_files,
-                     main)
-
-USER = {"user": 65534, "group": 65534, "extra_groups": []}
+from harness import (CAP_SYS_RESOURCE, EPEMU, PYTHON, USER, TestCase,
+                     limit_files, main)
 
 # Fills the table with items, then lets go of some for others. The two ends of
 # a pair are two files.
@@ -199,21 +196,19 @@ class Full(TestCase):
         """Each makes a call that is the kernel's, and another one once all
         have made theirs. Then the same with signals: their handlers return,
         which is such a call as well."""
-        with tempfile.TemporaryDirectory() as folder:
-            # Where another user may not look into the sources.
-            os.chmod(folder, 0o755)
-            epemu = shutil.copy(EPEMU, folder)
-            for who, prefix, code in itertools.product(
-                    ({}, USER) if os.geteuid() == 0 else ({},),
-                    ([], [epemu]), (THREADS, SIGNALS)):
-                result = self.run_it([*prefix, "/usr/bin/python3", "-c", code],
-                                     preexec_fn=limit_files(60), cwd="/",
-                                     **who)
-                with self.subTest(who=who, prefix=prefix,
-                                  signals=code is SIGNALS):
-                    self.assertEqual(
-                        (result.returncode, result.stderr, result.stdout),
-                        (0, "", "ok\n" * 100))
+        # Where another user may not look into the sources.
+        epemu = shutil.copy(EPEMU, self.new_folder(0o755))
+        for who, prefix, code in itertools.product(
+                ({}, USER) if os.geteuid() == 0 else ({},),
+                ([], [epemu]), (THREADS, SIGNALS)):
+            result = self.run_it([*prefix, "/usr/bin/python3", "-c", code],
+                                 preexec_fn=limit_files(60), cwd="/",
+                                 **who)
+            with self.subTest(who=who, prefix=prefix,
+                              signals=code is SIGNALS):
+                self.assertEqual(
+                    (result.returncode, result.stderr, result.stdout),
+                    (0, "", "ok\n" * 100))
 
     def test_the_limit_holds(self):
         """The limit of these tests is the supervisor's, too, whoever runs

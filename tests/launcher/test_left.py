@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import subprocess
-import tempfile
 
 from harness import (EPEMU, HERE, LIMIT_S, PYTHON, TestCase, main, read_file,
                      supervisor_of, wait_until)
@@ -87,9 +86,7 @@ class Others(TestCase):
 
     def run_shell(self, prefix, *argv):
         """The process that was the shell, when the jobs are there."""
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        fifo = os.path.join(folder.name, "fifo")
+        fifo = os.path.join(self.new_folder(), "fifo")
         os.mkfifo(fifo)
         process = self.start(["bash", "-c", self.shell, "bash", fifo,
                               *prefix, *argv], stderr=subprocess.DEVNULL)

@@ -9,12 +9,10 @@ import os
 import resource
 import shutil
 import signal
-import tempfile
 
-from harness import (EPEMU, PYTHON, TestCase, has_address_sanitizer,
+from harness import (EPEMU, PYTHON, USER, TestCase, has_address_sanitizer,
                      limit_files, main, wait_until)
 
-USER = {"user": 65534, "group": 65534, "extra_groups": []}
 WORDS = ["sh", "-c", "echo hi; exit 3"]
 # What is written, and by which options, when something is.
 OPTIONS = (["-v", "-o", "{}/log"], ["--trace={}/trace", "--stack"],
@@ -33,10 +31,7 @@ class Limits(TestCase):
 
     def setUp(self):
         super().setUp()
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = folder.name
-        os.chmod(self.folder, 0o777)
+        self.folder = self.new_folder(0o777)
         # Where another user may not look into the sources.
         self.epemu = shutil.copy(EPEMU, self.folder)
 

@@ -15,7 +15,6 @@ import re
 import shutil
 import signal
 import socket
-import tempfile
 import time
 import tty
 
@@ -57,9 +56,7 @@ class Ends(TestCase):
 
     def setUp(self):
         super().setUp()
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = folder.name
+        self.folder = self.new_folder()
         self.fifo = os.path.join(self.folder, "fifo")
         self.log = os.path.join(self.folder, "log")
 

@@ -187,9 +187,7 @@ class Opened(TestCase):
 
     def setUp(self):
         super().setUp()
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = folder.name
+        self.folder = self.new_folder()
         self.log = self.path("strace")
         self.env["ASAN_OPTIONS"] = "detect_leaks=0"
 

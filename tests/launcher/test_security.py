@@ -23,10 +23,7 @@ class Claims(TestCase):
 
     def setUp(self):
         super().setUp()
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = folder.name
-        os.chmod(self.folder, 0o755)
+        self.folder = self.new_folder(0o755)
         self.epemu = shutil.copy(EPEMU, self.folder)
 
     def needs_root(self):

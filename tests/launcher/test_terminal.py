@@ -7,7 +7,6 @@ see a difference.
 
 import os
 import signal
-import tempfile
 
 from harness import (PYTHON, TestCase, children, is_gone, is_stopped,
                      main, program_of, stat_of, state, wait_until)
@@ -21,9 +20,7 @@ class Terminal(TestCase):
 
     def setUp(self):
         super().setUp()
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = folder.name
+        self.folder = self.new_folder()
 
     def shell(self, prefix):
         # Job notices at once, no history, no escape sequences.
