@@ -50,6 +50,14 @@ void emu_dispatch_again(struct emu_intercept *intercept, struct emu_call *call)
 	functions[call->kind](intercept, call);
 }
 
+void emu_dispatch_ready(struct emu_intercept *intercept, struct emu_call *call)
+{
+	/* Which reads and writes are ours is for rw.c to say. */
+	if (!emu_call_is_epoll(call->kind) ||
+		!emu_touch_first(intercept, call, NULL))
+		emu_dispatch_again(intercept, call);
+}
+
 void emu_dispatch_no_memory(
 	struct emu_intercept *intercept, const struct emu_call *call)
 {
@@ -84,8 +92,6 @@ void emu_dispatch(struct emu_intercept *intercept, struct emu_call *call)
 	/* What takes effect must not happen twice. */
 	if (!reserved && call->kind != EMU_CALL_RT_SIGRETURN)
 		emu_dispatch_no_memory(intercept, call);
-	/* Which reads and writes are ours is for rw.c to say. */
-	else if (!emu_call_is_epoll(call->kind) ||
-		 !emu_touch_first(intercept, call))
-		emu_dispatch_again(intercept, call);
+	else
+		emu_dispatch_ready(intercept, call);
 }

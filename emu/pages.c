@@ -3,11 +3,13 @@
  * A copy to or from a target sleeps when a page is missing and somebody else
  * has to bring it: a user of userfaultfd(2), the server of a file system. A
  * page of anonymous memory that is there needs nobody, and buffers are mostly
- * such pages. /proc/TID/pagemap tells; a page that was found to be ready is
- * remembered, since the next call of the thread mostly uses it as well.
+ * such pages; /proc/TID/pagemap tells. Of another page it is found out what is
+ * mapped there (mapping.c).
  *
- * Memory may change behind our back, so this finds out what honest programs
- * need, and no more.
+ * That a page needs nobody is remembered, since the next call of the thread
+ * mostly uses it as well. Not so of one that somebody may have to bring, which
+ * can go again: it is looked at for each call. When it has been brought, that
+ * is remembered for the call alone.
  */
 #include "pages.h"
 
@@ -18,6 +20,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "mapping.h"
 #include "proc.h"
 
 /* Bits of an entry, see Documentation/admin-guide/mm/pagemap.rst. */
@@ -49,18 +52,41 @@ static size_t pages_of(uint64_t addr, size_t size, uint64_t *first)
 	return last - *first < EMU_PAGES ? last - *first + 1 : EMU_PAGES;
 }
 
-/* What is remembered of a page: its number and how it may be used. */
-static uint64_t note_of(uint64_t page, bool write)
+/* What is remembered of a page: its number, and of what it is ready for: */
+#define NOTE_READ 1u
+#define NOTE_WRITE 2u
+#define NOTE_ONCE 4u /* for one call */
+#define NOTE_SHIFT 3
+
+static uint64_t *find_note(struct emu_thread *thread, uint64_t page)
 {
-	return page << 2 | (write ? 2 : 0) | 1;
+	for (size_t i = 0; i < EMU_PAGES; i++)
+		if (thread->pages[i] >> NOTE_SHIFT == page)
+			return &thread->pages[i];
+	return NULL;
 }
 
-static bool is_known(const struct emu_thread *thread, uint64_t page, bool write)
+static void note(
+	struct emu_thread *thread, uint64_t page, bool write, unsigned int once)
 {
-	uint64_t note = thread->pages[page % EMU_PAGES];
+	uint64_t *at = find_note(thread, page);
 
-	return note == note_of(page, true) ||
-	       (!write && note == note_of(page, false));
+	if (!at)
+		at = &thread->pages[thread->next_page++ % EMU_PAGES];
+	*at = page << NOTE_SHIFT | NOTE_READ | (write ? NOTE_WRITE : 0) | once;
+}
+
+/* Where any page may be brought by a program, none stays ready. */
+static bool is_known(
+	struct emu_thread *thread, uint64_t page, bool write, bool faults)
+{
+	uint64_t *at = find_note(thread, page);
+	uint64_t known = at ? *at : 0;
+
+	if (at && (faults || known & NOTE_ONCE))
+		*at = 0;
+	return known & (write ? NOTE_WRITE : NOTE_READ) &&
+	       (!faults || known & NOTE_ONCE);
 }
 
 static bool needs_nobody(uint64_t entry, bool write)
@@ -70,11 +96,31 @@ static bool needs_nobody(uint64_t entry, bool write)
 	return !write || !(entry & (OF_FILE | PROTECTED));
 }
 
-/* Looks; false also for one that is not ready. */
-static bool look(
-	struct emu_thread *thread, uint64_t first, size_t count, bool write)
+/* Can the page be used without waiting? Notes it, if that will stay so. */
+static bool look_at(struct emu_thread *thread, uint64_t page, uint64_t entry,
+	bool write, struct emu_mapping *mapping)
 {
+	uint64_t addr = page << page_shift();
+
+	if (needs_nobody(entry, write) && !(entry & OF_FILE)) {
+		note(thread, page, write, 0);
+		return true;
+	}
+	if (addr < mapping->start || addr >= mapping->end)
+		emu_mapping_find(thread->tid, addr, mapping);
+	if (mapping->backing == EMU_BACKING_KERNEL)
+		note(thread, page, write, 0);
+	return mapping->backing != EMU_BACKING_OTHER ||
+	       needs_nobody(entry, write);
+}
+
+/* Looks; false also for one that is not ready. */
+static bool look(struct emu_thread *thread, uint64_t first, size_t count,
+	bool write, bool faults)
+{
+	struct emu_mapping mapping = {.end = 0};
 	uint64_t entries[EMU_PAGES];
+	bool ready = true;
 	char path[48];
 	ssize_t n;
 	int fd;
@@ -89,25 +135,23 @@ static bool look(
 	/* An address that cannot be: the copy will fail, and not wait. */
 	if (n != (ssize_t)(count * sizeof(entries[0])))
 		return true;
-	for (size_t i = 0; i < count; i++) {
-		if (!needs_nobody(entries[i], write))
-			return false;
-		thread->pages[(first + i) % EMU_PAGES] =
-			note_of(first + i, write);
-	}
-	return true;
+	for (size_t i = 0; i < count && ready; i++)
+		ready = faults ? needs_nobody(entries[i], write)
+			       : look_at(thread, first + i, entries[i], write,
+					 &mapping);
+	return ready;
 }
 
-bool emu_pages_ready(
-	struct emu_thread *thread, uint64_t addr, size_t size, bool write)
+bool emu_pages_ready(struct emu_thread *thread, uint64_t addr, size_t size,
+	bool write, bool faults)
 {
 	uint64_t first;
 	size_t count = pages_of(addr, size, &first);
-	size_t i = 0;
+	bool known = true;
 
-	while (i < count && is_known(thread, first + i, write))
-		i++;
-	return i == count || look(thread, first, count, write);
+	for (size_t i = 0; i < count; i++)
+		known = is_known(thread, first + i, write, faults) && known;
+	return known || look(thread, first, count, write, faults);
 }
 
 void emu_pages_brought(
@@ -117,8 +161,7 @@ void emu_pages_brought(
 	size_t count = pages_of(addr, size, &first);
 
 	for (size_t i = 0; i < count; i++)
-		thread->pages[(first + i) % EMU_PAGES] =
-			note_of(first + i, write);
+		note(thread, first + i, write, NOTE_ONCE);
 }
 
 /*

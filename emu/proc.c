@@ -70,33 +70,6 @@ ssize_t emu_proc_read_status(const char *path, char *text, size_t size)
 	return n < 0 ? n : (ssize_t)length;
 }
 
-bool emu_proc_is_mapped(pid_t tid, uint64_t addr, size_t size)
-{
-	unsigned long long from, to;
-	uint64_t end = addr + size;
-	char line[512], access[8];
-	bool starts = true;
-	FILE *file;
-
-	if (end < addr)
-		return false;
-	snprintf(line, sizeof(line), "/proc/%d/maps", (int)tid);
-	file = fopen(line, "re");
-	/* Ascending; a line may be longer than the room for it. */
-	while (file && addr < end && fgets(line, sizeof(line), file)) {
-		if (starts &&
-			sscanf(line, "%llx-%llx %7s", &from, &to, access) ==
-				3 &&
-			from <= addr && addr < to &&
-			(access[0] == 'r' || access[1] == 'w'))
-			addr = to;
-		starts = strchr(line, '\n');
-	}
-	if (file)
-		fclose(file);
-	return file && addr >= end;
-}
-
 enum emu_anon emu_proc_anon(int fd)
 {
 	char path[32];

@@ -22,13 +22,6 @@ ssize_t emu_proc_read(const char *path, char *text, size_t size);
  */
 ssize_t emu_proc_read_status(const char *path, char *text, size_t size);
 
-/*
- * Is all of that memory mapped, for reading or for writing? What a program may
- * write it can also read, whatever mmap(2) was told: no processor here has
- * pages for writing alone.
- */
-bool emu_proc_is_mapped(pid_t tid, uint64_t addr, size_t size);
-
 /* Is it an error of whoever looks, which tells nothing of the file? */
 static inline bool emu_proc_no_room(int rc)
 {

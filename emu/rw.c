@@ -192,7 +192,9 @@ void emu_rw_serve(struct emu_parked *parked)
 		emu_parked_kill(parked, false);
 		return;
 	}
-	if (is_held(intercept, object, &parked->call))
+	parked->delayed = parked->call.kind == EMU_CALL_READ &&
+			  emu_touch_first(intercept, &parked->call, NULL);
+	if (parked->delayed || is_held(intercept, object, &parked->call))
 		return;
 	object->counter_fd = parked->counter_fd;
 	result = transfer(intercept, object, &parked->call, parked->value);
@@ -279,7 +281,7 @@ void emu_call_read_write(struct emu_intercept *intercept, struct emu_call *call)
 		return;
 	}
 	call->object = object;
-	if (emu_touch_first(intercept, call) ||
+	if (emu_touch_first(intercept, call, NULL) ||
 		is_held(intercept, object, call)) {
 		close(fd);
 		return;

@@ -38,7 +38,7 @@ struct emu_sweep {
 	uint64_t next_whole_ns; /* not before then all at once again */
 };
 
-/* Whose memory may wait for somebody, see faults.c. */
+/* Whose memory may be under userfaultfd(2), see faults.c. */
 struct emu_faults {
 	pid_t program; /* that was started */
 	struct emu_table processes; /* by id */
@@ -120,7 +120,7 @@ struct emu_parked {
 	bool dead;
 	bool expired; /* its deadline has come */
 	bool resumes; /* stopped by us: made again, it sleeps on */
-	bool delayed; /* there are events, and no memory for them yet */
+	bool delayed; /* it is to be served when its memory is there */
 	bool kept; /* a wake chose it while an execve() was under way */
 
 	struct emu_waiter waiter; /* epoll_wait() and its kin */
@@ -195,6 +195,8 @@ void emu_dispatch_no_memory(
 	struct emu_intercept *intercept, const struct emu_call *call);
 /* A call that was dispatched before and not answered. */
 void emu_dispatch_again(struct emu_intercept *intercept, struct emu_call *call);
+/* The same, when its memory is there. */
+void emu_dispatch_ready(struct emu_intercept *intercept, struct emu_call *call);
 /*
  * The emulated epoll that is the call's first argument. NULL if there is none
  * to be had: the call was answered then.
@@ -350,20 +352,18 @@ void emu_hold_forget(struct emu_thread *thread);
 /* faults.c: processes that made a userfaultfd, and those they forked. */
 /* The thread's process makes one. */
 void emu_faults_begin(struct emu_faults *faults, struct emu_thread *thread);
-/* May somebody have to bring pages of the thread's memory? */
+/* May pages of the thread's memory be under a userfaultfd? */
 bool emu_faults_possible(struct emu_faults *faults, struct emu_thread *thread);
 void emu_faults_finish(struct emu_faults *faults);
 
 /* touch.c: calls whose memory is not there yet. */
-/* True: the call goes on when it is. */
-bool emu_touch_first(
-	struct emu_intercept *intercept, const struct emu_call *call);
 /*
- * The same for the room for events of a wait, whose number is good. `sleeps`:
- * it is parked, and is served later if emu_wait_serve() has to delay that.
+ * Sees to what the call reads, or with `epoll` to room for the events that it
+ * has. True: the memory is brought first. Then the call goes on, or is served
+ * if it is parked.
  */
-bool emu_touch_events(struct emu_intercept *intercept,
-	const struct emu_call *call, bool sleeps);
+bool emu_touch_first(struct emu_intercept *intercept,
+	const struct emu_call *call, const struct emu_object *epoll);
 /* Another call of the thread came: it has left the one that waits. */
 void emu_touch_left(struct emu_intercept *intercept, struct emu_thread *thread);
 void emu_touch_forget(struct emu_thread *thread);

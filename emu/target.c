@@ -25,6 +25,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "mapping.h"
 #include "proc.h"
 #include "room.h"
 
@@ -286,7 +287,7 @@ static ssize_t read_what_may_be_written(const struct emu_thread *thread,
 	ssize_t n = -1;
 	int fd = -1;
 
-	if (emu_proc_is_mapped(thread->tid, addr, size))
+	if (emu_mapping_covers(thread->tid, addr, size))
 		fd = emu_target_open_memory(thread->tid);
 	if (fd >= 0) {
 		n = pread(fd, buffer, size, (off_t)addr);

@@ -20,8 +20,8 @@ struct emu_pwait;
 struct emu_hold;
 struct emu_touch;
 
-/* So many pages are known of a thread, see pages.c. */
-#define EMU_PAGES 8
+/* So many pages are known of a thread. */
+#define EMU_PAGES 16
 
 /* It goes when the kernel says that the thread ended. */
 struct emu_thread {
@@ -36,7 +36,8 @@ struct emu_thread {
 	/* Of the thread; of its process before 6.9; -1 if there is no room. */
 	int pidfd;
 	uint64_t started; /* while there is none: ticks, see proc_pid_stat(5) */
-	uint64_t pages[EMU_PAGES];
+	uint64_t pages[EMU_PAGES]; /* see pages.c */
+	unsigned int next_page; /* the oldest of them */
 	bool confirmed; /* a call of it stood after the record was made */
 
 	/* The floor above keeps its own business of a thread here. */

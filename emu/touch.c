@@ -2,14 +2,12 @@
 /*
  * Calls whose memory is not there yet.
  *
- * All this is for programs that serve page faults themselves (userfaultfd(2));
- * from the first that could on, the memory of calls is seen to. Before a call
- * is carried out its memory is looked at (pages.c). If somebody may have to
- * bring a page, a thread of ours has it brought, which may take any time, and
+ * Before a call is carried out its memory is looked at (pages.c). If a program
+ * or another machine may have to bring a page (userfaultfd(2), FUSE, a network
+ * file system), a thread of ours has it brought, which may take any time, and
  * all other calls are served meanwhile; whoever brings the page may need them.
  * The call goes on when the page is there; it took no effect before. A wait for
- * events sleeps as ever while room for them is brought, and is answered without
- * if there are none.
+ * events sleeps as ever: room for them is brought when there are some.
  *
  * The threads wait in the kernel and touch nothing of the supervisor's but
  * their order, under a lock. There are at most MOST of them; more calls than
@@ -42,6 +40,7 @@ struct range {
 };
 
 struct ranges {
+	bool faults; /* any page may be under userfaultfd(2) */
 	int count;
 	struct range at[RANGES];
 };
@@ -52,7 +51,7 @@ struct emu_touch {
 	struct emu_call call;
 	pid_t tid;
 	bool gone; /* nobody waits for it any more */
-	bool sleeps; /* the call waits for events meanwhile */
+	bool parked; /* the call sleeps meanwhile */
 	struct ranges ranges;
 };
 
@@ -148,7 +147,7 @@ void emu_touch_go_on(struct emu_intercept *intercept, struct emu_call *call)
 	}
 	emu_observe_cause_call(intercept, call);
 	emu_signalfd_caller(call->thread);
-	emu_dispatch_again(intercept, call);
+	emu_dispatch_ready(intercept, call);
 	emu_observe_cause(intercept, EMU_CAUSE_UNKNOWN);
 }
 
@@ -158,13 +157,14 @@ static void go_on(struct emu_intercept *intercept, struct emu_touch *touch)
 	struct emu_thread *thread = touch->call.thread;
 
 	thread->touch = NULL;
+	emu_pages_forget(thread); /* so that there is room for all of them */
 	for (int i = 0; i < touch->ranges.count; i++) {
 		const struct range *range = &touch->ranges.at[i];
 
 		emu_pages_brought(
 			thread, range->addr, range->size, range->write);
 	}
-	if (!touch->sleeps)
+	if (!touch->parked)
 		emu_touch_go_on(intercept, &touch->call);
 	else if (thread->parked && thread->parked->delayed)
 		emu_parked_serve(thread->parked, false);
@@ -245,8 +245,21 @@ static int give_order(struct emu_touch *touch)
 static void add(struct ranges *ranges, const struct emu_call *call,
 	uint64_t addr, size_t size, bool write)
 {
-	if (addr && !emu_pages_ready(call->thread, addr, size, write))
+	if (addr && !emu_pages_ready(
+			    call->thread, addr, size, write, ranges->faults))
 		ranges->at[ranges->count++] = (struct range){addr, size, write};
+}
+
+/* Room for the events that are there. */
+static void add_events(struct ranges *ranges, const struct emu_call *call,
+	const struct emu_object *epoll)
+{
+	int max = emu_call_int(call, 2);
+	int queued = emu_epoll_queued(epoll->epoll);
+	int room = max < queued ? max : queued;
+
+	add(ranges, call, call->args[1], (size_t)room * emu_arch_event_size,
+		true);
 }
 
 /* What the call reads, or an eventfd is read into. */
@@ -276,9 +289,16 @@ static void add_arguments(struct ranges *ranges, const struct emu_call *call)
 	}
 }
 
+static bool is_parked(const struct emu_call *call)
+{
+	const struct emu_parked *parked = call->thread->parked;
+
+	return parked && call == &parked->call;
+}
+
 /* Has the memory brought. False if nobody can do it. */
 static bool order(struct emu_intercept *intercept, const struct emu_call *call,
-	const struct ranges *ranges, bool sleeps)
+	const struct ranges *ranges)
 {
 	struct emu_touch *touch;
 
@@ -290,7 +310,7 @@ static bool order(struct emu_intercept *intercept, const struct emu_call *call,
 	*touch = (struct emu_touch){
 		.call = emu_call_keep(call),
 		.tid = call->thread->tid,
-		.sleeps = sleeps,
+		.parked = is_parked(call),
 		.ranges = *ranges,
 	};
 	emu_list_init(&touch->link);
@@ -303,31 +323,21 @@ static bool order(struct emu_intercept *intercept, const struct emu_call *call,
 	return true;
 }
 
-bool emu_touch_first(
-	struct emu_intercept *intercept, const struct emu_call *call)
+bool emu_touch_first(struct emu_intercept *intercept,
+	const struct emu_call *call, const struct emu_object *epoll)
 {
-	struct ranges ranges;
+	struct ranges ranges = {.count = 0};
 
-	if (call->touched || call->stopped ||
-		!emu_faults_possible(&intercept->faults, call->thread))
+	if (call->thread->touch) /* of a parked call */
+		return true;
+	if (call->stopped) /* that was done before */
 		return false;
-	ranges.count = 0;
-	add_arguments(&ranges, call);
-	return ranges.count > 0 && order(intercept, call, &ranges, false);
-}
-
-bool emu_touch_events(struct emu_intercept *intercept,
-	const struct emu_call *call, bool sleeps)
-{
-	struct ranges ranges;
-
-	if (call->touched || call->stopped ||
-		!emu_faults_possible(&intercept->faults, call->thread))
-		return false;
-	ranges.count = 0;
-	add(&ranges, call, call->args[1],
-		(size_t)emu_call_int(call, 2) * emu_arch_event_size, true);
-	return ranges.count > 0 && order(intercept, call, &ranges, sleeps);
+	ranges.faults = emu_faults_possible(&intercept->faults, call->thread);
+	if (epoll)
+		add_events(&ranges, call, epoll);
+	else
+		add_arguments(&ranges, call);
+	return ranges.count > 0 && order(intercept, call, &ranges);
 }
 
 void emu_touch_finish(struct emu_intercept *intercept)
@@ -340,7 +350,7 @@ void emu_touch_finish(struct emu_intercept *intercept)
 void emu_touch_left(struct emu_intercept *intercept, struct emu_thread *thread)
 {
 	/* Of one that sleeps voided.c knows. */
-	if (!thread->touch->sleeps)
+	if (!thread->touch->parked)
 		cut_off(intercept, &thread->touch->call);
 	emu_touch_forget(thread);
 }

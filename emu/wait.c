@@ -302,7 +302,6 @@ static void park(struct emu_intercept *intercept, struct emu_call *call,
 	}
 	parked->at_ns = wait->at_ns;
 	note_process(object, call->thread);
-	emu_touch_events(intercept, &parked->call, true);
 	/* Whoever sees it asleep may go by that: first it has its place. */
 	sleep_on(parked);
 	rc = emu_pwait_lend(parked, wait->has_mask ? &wait->mask : NULL);
@@ -333,7 +332,7 @@ static bool is_held(struct emu_intercept *intercept, struct emu_call *call,
 	bool some = has_some(intercept, object);
 	bool due;
 
-	if (some && emu_touch_events(intercept, call, false))
+	if (some && emu_touch_first(intercept, call, object))
 		return true;
 	due = some && emu_exact_is_due(intercept, call);
 	/* A signal that comes from here on is no reason for it to fail. */
@@ -442,6 +441,7 @@ static int look(struct emu_parked *parked)
 
 void emu_wait_serve(struct emu_parked *parked, bool expired)
 {
+	bool some;
 	int n;
 
 	emu_list_remove(&parked->woken_link);
@@ -454,16 +454,16 @@ void emu_wait_serve(struct emu_parked *parked, bool expired)
 		left(parked);
 		return;
 	}
-	parked->delayed = parked->call.thread->touch &&
-			  has_some(parked->intercept, parked->object);
+	some = has_some_now(parked);
+	parked->delayed = some && emu_touch_first(parked->intercept,
+					  &parked->call, parked->object);
 	if (parked->delayed)
 		return;
 	if (parked->call.thread->pwait) {
 		emu_pwait_serve(parked);
 		return;
 	}
-	if (has_some_now(parked) &&
-		emu_exact_hold(parked->intercept, &parked->call))
+	if (some && emu_exact_hold(parked->intercept, &parked->call))
 		return;
 	n = look(parked);
 	if (n == 0 && !parked->expired) {

@@ -12,7 +12,7 @@ from harness import DIFFERS, EPEMU, PYTHON, TestCase, main, wait_until
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 REACH = os.path.join(os.path.dirname(DIFFERS), "reach")
 # Files of /proc/PID that everybody may read, and the folder itself.
-PUBLIC = {"", "comm", "stat", "status", "task"}
+PUBLIC = {"", "comm", "mountinfo", "stat", "status", "task"}
 
 # The giver makes an epoll and an eventfd and hands both to the taker, which
 # runs under no epemu or another one. The eventfd has the same number in both,

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
 
@@ -124,4 +125,62 @@ void stress_basic_calls(void)
 {
 	stress_plain_calls();
 	signals();
+}
+
+static struct {
+	char *page;
+	int fd;
+	bool reads;
+	atomic_int tid;
+} sleeper;
+
+static void *sleep_into_page(void *unused)
+{
+	atomic_store(&sleeper.tid, stress_gettid());
+	if (sleeper.reads)
+		must(read(sleeper.fd, sleeper.page, 8) == 8, "read: %s",
+			strerror(errno));
+	else
+		must(epoll_wait(sleeper.fd, (void *)sleeper.page, 4, -1) == 1,
+			"wait: %s", strerror(errno));
+	return unused;
+}
+
+/* The sleeper is asleep when this returns. */
+static pthread_t start_sleeper(void)
+{
+	long nr = sleeper.reads ? SYS_read : NR_WAIT;
+	pthread_t thread;
+
+	atomic_store(&sleeper.tid, 0);
+	must(pthread_create(&thread, NULL, sleep_into_page, NULL) == 0,
+		"thread");
+	while (!atomic_load(&sleeper.tid))
+		stress_sleep_us(100);
+	stress_wait_blocked(atomic_load(&sleeper.tid), nr,
+		sleeper.reads ? nr : SYS_epoll_pwait);
+	return thread;
+}
+
+void stress_page_goes(char *page, void (*drop)(char *page), long count)
+{
+	int ep = x_epoll(), efd = x_eventfd(0, 0);
+
+	x_add(ep, efd, EPOLLIN, 5);
+	sleeper.page = page;
+	for (long i = 0; i < count; i++) {
+		pthread_t thread;
+
+		*page = 9; /* it is there */
+		sleeper.reads = i % 2;
+		sleeper.fd = sleeper.reads ? efd : ep;
+		thread = start_sleeper();
+		drop(page);
+		x_put(efd, 1);
+		must(pthread_join(thread, NULL) == 0, "join");
+		if (!sleeper.reads)
+			must(x_take(efd) == 1, "wrong count");
+	}
+	x_close(efd);
+	x_close(ep);
 }

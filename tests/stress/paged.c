@@ -224,6 +224,22 @@ static void interrupted(void)
 	stress_ok("%ld waits, %d signals", count, (int)handled);
 }
 
+static void drop(char *page)
+{
+	good(madvise(page, PAGE, MADV_DONTNEED));
+}
+
+/* The page was there when the call began, and has gone when it ends. */
+static void gone_meanwhile(void)
+{
+	long count = stress_count(30);
+
+	set_up(1);
+	stress_page_goes(area, drop, count);
+	must(brought >= count, "%ld pages were brought", (long)brought);
+	stress_ok("%ld calls", count);
+}
+
 /* Nobody ever brings the page: who waits can be killed, the others go on. */
 static void never(void)
 {
@@ -419,6 +435,7 @@ static const struct stress_case cases[] = {
 	{"later", later},
 	{"arguments", arguments},
 	{"interrupted", interrupted},
+	{"gone-meanwhile", gone_meanwhile},
 	{"of-another", of_another},
 	{"of-the-dead", of_the_dead},
 	{"never", never},

@@ -147,6 +147,12 @@ void stress_basic_calls(void);
 void stress_plain_calls(void);
 
 /*
+ * Waits and reads of eventfds, by turns, that sleep while `drop` has the page
+ * go that they store into, so that somebody has to bring it again.
+ */
+void stress_page_goes(char *page, void (*drop)(char *page), long count);
+
+/*
  * On aarch64 a call that a signal cuts off before the supervisor saw it has
  * lost its first argument: it fails with EINTR (README, "Signals just before
  * a call"). Natively none of these can, so under epemu, and there alone, they
