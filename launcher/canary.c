@@ -13,6 +13,10 @@
  * It is the supervisor's child, since SIGSTOP stops it, and the launcher
  * process, which is stopped then as well, could not be told.
  *
+ * It is forked after the program's process, which may then have a signal that
+ * it has not. The supervisor looks for such ones before the program goes.
+ * Earlier ones neither has got, so they are passed on.
+ *
  * The answer is exact, because the kernel signals the members of a group from
  * the youngest to the oldest (new ones are put at the head of the list, see
  * attach_pid() and __kill_pgrp_info(), read in 6.18), so the canary has got
@@ -27,11 +31,14 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "emu/proc.h"
 #include "launcher/fds.h"
 #include "launcher/tree.h"
 
@@ -87,11 +94,42 @@ pid_t emu_canary_fork(struct emu_canary *canary)
 	return pid > 0 ? pid : 0;
 }
 
-void emu_canary_started(struct emu_canary *canary, pid_t pid)
+/* The signals that are pending for all of the process. */
+static uint64_t pending_of(pid_t pid)
 {
+	char path[32];
+	char text[4096];
+	const char *at;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	if (emu_proc_read_status(path, text, sizeof(text)) < 0)
+		return 0;
+	at = strstr(text, "\nShdPnd:");
+	return at ? strtoull(at + strlen("\nShdPnd:"), NULL, 16) : 0;
+}
+
+const char *emu_canary_missed(pid_t canary, pid_t program)
+{
+	static char text[20];
+	/* What comes between these two looks is not in the first. */
+	uint64_t had = pending_of(program);
+
+	if (had)
+		had &= ~pending_of(canary);
+	snprintf(text, sizeof(text), "%llx", (unsigned long long)had);
+	return text;
+}
+
+void emu_canary_started(
+	struct emu_canary *canary, pid_t pid, const char *missed)
+{
+	uint64_t signals = strtoull(missed, NULL, 16);
+
 	canary->pid = pid;
 	if (!pid)
 		emu_canary_close(canary);
+	for (int signal = 1; signal < EMU_CANARY_SIGNALS; signal++)
+		canary->taken[signal] += signals >> (signal - 1) & 1;
 }
 
 void emu_canary_close(struct emu_canary *canary)

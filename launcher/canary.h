@@ -29,8 +29,20 @@ void emu_canary_open(struct emu_canary *canary);
  */
 pid_t emu_canary_fork(struct emu_canary *canary);
 
-/* In the launcher: the canary is there, if pid is not 0; is not needed. */
-void emu_canary_started(struct emu_canary *canary, pid_t pid);
+/*
+ * In the supervisor, after that: the text that tells the launcher which signals
+ * `program` has got and the canary has not, since they came between the two
+ * forks. The program's process must be the older one, have all signals blocked
+ * and have taken none.
+ */
+const char *emu_canary_missed(pid_t canary, pid_t program);
+
+/*
+ * In the launcher: the canary is there, if pid is not 0; `missed` is what the
+ * supervisor told. It is not needed any more.
+ */
+void emu_canary_started(
+	struct emu_canary *canary, pid_t pid, const char *missed);
 void emu_canary_close(struct emu_canary *canary);
 
 /* Whether there is (still) one to ask. */

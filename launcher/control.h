@@ -12,7 +12,8 @@ enum emu_message_kind {
 	EMU_MESSAGE_LINE, /* text: print it */
 	EMU_MESSAGE_RAW, /* a piece of text: print it as it is; value: whether
 			    it is the last piece */
-	EMU_MESSAGE_CANARY, /* value: its pid, or 0 for none */
+	/* value: its pid, or 0 for none; text: of emu_canary_missed() */
+	EMU_MESSAGE_CANARY,
 	EMU_MESSAGE_STARTED, /* value: the program's pid; its pidfd comes as
 				the next message */
 	EMU_MESSAGE_STOPPED, /* value: by which signal */

@@ -241,7 +241,8 @@ static void act(struct emu_mirror *mirror, const struct emu_message *message)
 		take_piece(mirror, message->text, message->value);
 		break;
 	case EMU_MESSAGE_CANARY:
-		emu_canary_started(mirror->relay.canary, message->value);
+		emu_canary_started(
+			mirror->relay.canary, message->value, message->text);
 		break;
 	case EMU_MESSAGE_STARTED:
 		program_started(mirror, message->value);

@@ -425,11 +425,11 @@ static int set_up_loop(struct supervisor *supervisor)
 static void tell_start(struct supervisor *supervisor)
 {
 	const struct emu_options *emulation = &supervisor->launch->emulation;
+	pid_t canary = supervisor->canary, program = supervisor->program;
 
-	emu_control_send(supervisor->control, EMU_MESSAGE_CANARY,
-		supervisor->canary, "");
-	emu_control_send(supervisor->control, EMU_MESSAGE_STARTED,
-		supervisor->program, "");
+	emu_control_send(supervisor->control, EMU_MESSAGE_CANARY, canary,
+		emu_canary_missed(canary, program));
+	emu_control_send(supervisor->control, EMU_MESSAGE_STARTED, program, "");
 	emu_fds_send(supervisor->control_fd, supervisor->program_pidfd);
 	if (!supervisor->launch->verbose)
 		return;
@@ -468,11 +468,11 @@ _Noreturn void emu_supervise_run(struct emu_launch *launch,
 		.stops.launcher = launcher,
 		.listener = -1,
 	};
-	supervisor.canary = emu_canary_fork(canary);
 	supervisor.program = fork_program(&supervisor, inherited);
 	if (supervisor.program < 0)
 		fail_early(control, "cannot start the program's process",
 			supervisor.program);
+	supervisor.canary = emu_canary_fork(canary);
 	supervisor.stops.launcher_pidfd =
 		emu_fds_raise(syscall(SYS_pidfd_open, launcher, 0));
 	if (!launch->messages.path)

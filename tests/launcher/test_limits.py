@@ -126,7 +126,7 @@ class Limits(TestCase):
                                      r"\Aepemu: [^\n]*processes[^\n]*\n\Z")
                 else:
                     self.assertEqual(result.stderr, "")
-                self.assertEqual(result.returncode, 125 if more < 4 else 0,
+                self.assertEqual(result.returncode, 125 if more < 3 else 0,
                                  result.stderr)
 
     def test_other_limits(self):

@@ -8,6 +8,7 @@ session as the program's group, so that group is not orphaned and may stop.
 import os
 import signal
 import subprocess
+import time
 
 from harness import (EPEMU, HERE, PYTHON, TestCase, canary_of, is_gone,
                      is_stopped, main, program_of, sigqueue, state, supervisor_of, wait_until)
@@ -63,6 +64,25 @@ class Delivery(TestCase):
 
     def test_kill_group(self):
         self.compare(os.killpg)
+
+    def test_group_at_the_start(self):
+        """A signal to the group reaches the program once, however much of
+        epemu's start is done by then. It is blocked, so it can only pend."""
+        number = signal.SIGRTMIN + 5
+        count = (f"import signal\nwhich = {{{int(number)}}}\n"
+                 "n = 1 if signal.sigtimedwait(which, 10) else 0\n"
+                 "while signal.sigtimedwait(which, 0.05):\n"
+                 "    n += 1\nprint(n)")
+        for prefix in self.ways():
+            for step in range(60):
+                process = self.start(
+                    prefix + [PYTHON, "-S", "-c", count],
+                    preexec_fn=lambda: signal.pthread_sigmask(
+                        signal.SIG_BLOCK, {number}))
+                time.sleep(step * 5e-5)
+                os.killpg(process.pid, number)
+                self.assertEqual(process.communicate()[0], "1\n",
+                                 f"{prefix} {step}")
 
     def test_sigqueue(self):
         self.compare(lambda pid, number: sigqueue(pid, number, 5))
