@@ -38,7 +38,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "emu/proc.h"
+#include "emu/target.h"
 #include "launcher/fds.h"
 #include "launcher/tree.h"
 
@@ -94,28 +94,17 @@ pid_t emu_canary_fork(struct emu_canary *canary)
 	return pid > 0 ? pid : 0;
 }
 
-/* The signals that are pending for all of the process. */
-static uint64_t pending_of(pid_t pid)
-{
-	char path[32];
-	char text[4096];
-	const char *at;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-	if (emu_proc_read_status(path, text, sizeof(text)) < 0)
-		return 0;
-	at = strstr(text, "\nShdPnd:");
-	return at ? strtoull(at + strlen("\nShdPnd:"), NULL, 16) : 0;
-}
-
 const char *emu_canary_missed(pid_t canary, pid_t program)
 {
 	static char text[20];
-	/* What comes between these two looks is not in the first. */
-	uint64_t had = pending_of(program);
+	uint64_t own, had, has;
 
-	if (had)
-		had &= ~pending_of(canary);
+	/* What comes between these two looks is not in the first. */
+	emu_target_signals(program, &own, &had);
+	if (had) {
+		emu_target_signals(canary, &own, &has);
+		had &= ~has;
+	}
 	snprintf(text, sizeof(text), "%llx", (unsigned long long)had);
 	return text;
 }

@@ -8,7 +8,6 @@
 #include "stress.h"
 #include <fcntl.h>
 #include <linux/fuse.h>
-#include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -17,12 +16,12 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 
+#define FILE_PATH "/tmp/file"
 #define PAGE 4096u
 #define PAGES 4096u
 #define REQUEST_MAX (256u << 10)
 
 static int device;
-static char file_path[64];
 static int file_fd;
 static pid_t server;
 static struct {
@@ -157,13 +156,12 @@ static void mount_file(void)
 	if (device < 0)
 		stress_skip("the kernel has no FUSE");
 	good(mount("tmpfs", "/tmp", "tmpfs", 0, NULL));
-	snprintf(file_path, sizeof(file_path), "/tmp/file");
-	fd = (int)good(open(file_path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	fd = (int)good(open(FILE_PATH, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
 	x_close(fd);
 	snprintf(options, sizeof(options),
 		"fd=%d,rootmode=100000,user_id=%u,group_id=%u", device,
 		geteuid(), getegid());
-	good(mount("served", file_path, "fuse", 0, options));
+	good(mount("served", FILE_PATH, "fuse", 0, options));
 }
 
 static char *map(int flags)
@@ -187,7 +185,7 @@ static void open_file(void)
 	if (server == 0)
 		serve();
 	x_close(device);
-	file_fd = (int)good(open(file_path, O_RDWR | O_CLOEXEC));
+	file_fd = (int)good(open(FILE_PATH, O_RDWR | O_CLOEXEC));
 	good(fstat(file_fd, &st));
 	must(st.st_size == PAGES * PAGE, "another file");
 }
