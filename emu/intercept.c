@@ -258,7 +258,7 @@ static void listener_ready(struct emu_source *source, uint32_t events)
 		 * younger than the wake-ups that were fetched: look again.
 		 */
 		intercept->unseen++;
-		emu_exact_unseen(intercept);
+		emu_exact_signal(intercept);
 		if (!catch_up(intercept, &notification))
 			return;
 	}
@@ -281,8 +281,6 @@ void emu_intercept_reset_thread(
 	emu_hold_forget(thread);
 	emu_touch_forget(thread);
 	emu_pages_forget(thread);
-	thread->handler_ns = 0;
-	thread->exact_until_ns = 0;
 }
 
 static void thread_gone(void *ctx, struct emu_thread *thread)

@@ -295,6 +295,7 @@ static bool mend_frame(struct emu_intercept *intercept,
 
 	if (is_synchronous(thread, bytes))
 		return false;
+	emu_exact_signal(intercept);
 
 	while (voided && !frame_matches(frame, &voided->call))
 		voided = voided->next;
@@ -352,7 +353,6 @@ void emu_call_rt_sigreturn(
 	uint64_t sp;
 	int rc = emu_target_stack(call->thread, &sp);
 
-	emu_exact_handler(call->thread);
 	if ((rc == -EAGAIN || emu_exec_under_way(intercept, call->thread)) &&
 		postpone(intercept, call))
 		return;
@@ -364,6 +364,8 @@ void emu_call_rt_sigreturn(
 			emu_target_write(
 				call->thread, sp, bytes, emu_arch_frame_size);
 		}
+	} else {
+		emu_exact_signal(intercept);
 	}
 	emu_answer_continue(intercept, call);
 }

@@ -84,7 +84,7 @@ struct emu_intercept {
 	uint64_t unseen; /* calls that went void before they were received */
 	uint64_t next_id; /* the cookie that the next call should have */
 	bool begun; /* there was a call; the kernel picks its cookie */
-	uint64_t exact_until_ns; /* threads were stopped, see exact.c */
+	uint64_t exact_until_ns; /* see exact.c */
 	size_t nested; /* items that are epolls */
 	bool merged; /* all epolls have their edges together */
 	bool mixed; /* an epoll's edges are in several parts */
@@ -311,9 +311,8 @@ bool emu_deferred_take(struct emu_list *list, struct emu_call *call);
 void emu_deferred_drop(struct emu_list *list, const struct emu_thread *thread);
 
 /* exact.c: answers that cannot be lost. */
-void emu_exact_handler(struct emu_thread *thread); /* one has just run */
-void emu_exact_stopped(struct emu_intercept *intercept);
-void emu_exact_unseen(struct emu_intercept *intercept);
+/* A signal came to one of the threads. */
+void emu_exact_signal(struct emu_intercept *intercept);
 /* Is it a call whose result could be lost, were it answered at once? */
 bool emu_exact_is_due(
 	struct emu_intercept *intercept, const struct emu_call *call);

@@ -201,26 +201,34 @@ bool emu_target_killed(const struct emu_thread *thread)
 	return pending >> (SIGKILL - 1) & 1;
 }
 
-static int open_syscall(const struct emu_thread *thread)
+static int open_task(const struct emu_thread *thread, const char *name)
 {
 	char path[64];
 
-	snprintf(path, sizeof(path), "/proc/%d/syscall", (int)thread->tid);
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/%s", (int)thread->tid,
+		(int)thread->tid, name);
 	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+/* Keeps a file of /proc/TID/task/TID open, if there is room. */
+static bool keep(const struct emu_thread *thread, const char *name, int *fd)
+{
+	if (*fd < 0)
+		*fd = emu_room_keep(open_task(thread, name));
+	return *fd >= 0;
 }
 
 bool emu_target_keep(struct emu_thread *thread)
 {
-	if (thread->syscall_fd < 0)
-		thread->syscall_fd = emu_room_keep(open_syscall(thread));
-	return thread->syscall_fd >= 0;
+	return keep(thread, "syscall", &thread->syscall_fd);
 }
 
-/* Reads /proc/TID/syscall, which is kept open if there is room. */
-static ssize_t read_syscall(struct emu_thread *thread, char *text, size_t size)
+/* Reads such a file, from its beginning, and keeps it open. */
+static ssize_t read_kept(const struct emu_thread *thread, const char *name,
+	int *kept, char *text, size_t size)
 {
-	bool kept = emu_target_keep(thread);
-	int fd = kept ? thread->syscall_fd : open_syscall(thread);
+	bool is_kept = keep(thread, name, kept);
+	int fd = is_kept ? *kept : open_task(thread, name);
 	ssize_t length;
 
 	if (fd < 0)
@@ -230,9 +238,14 @@ static ssize_t read_syscall(struct emu_thread *thread, char *text, size_t size)
 		length = -errno;
 	else
 		text[length] = '\0';
-	if (!kept)
+	if (!is_kept)
 		close(fd);
 	return length;
+}
+
+static ssize_t read_syscall(struct emu_thread *thread, char *text, size_t size)
+{
+	return read_kept(thread, "syscall", &thread->syscall_fd, text, size);
 }
 
 bool emu_target_has_ended(struct emu_thread *thread)
@@ -402,19 +415,15 @@ int emu_target_fetch(struct emu_thread *thread, int fd)
 	return copy;
 }
 
-static bool says_running(const char *text)
-{
-	static const char running[] = "running";
-
-	return strncmp(text, running, sizeof(running) - 1) == 0;
-}
-
 bool emu_target_asleep(struct emu_thread *thread)
 {
-	char text[256];
+	char text[128]; /* ends after the state, which follows the name */
+	const char *name_end;
 
-	return read_syscall(thread, text, sizeof(text)) > 0 &&
-	       !says_running(text);
+	if (read_kept(thread, "stat", &thread->stat_fd, text, sizeof(text)) < 0)
+		return false;
+	name_end = strrchr(text, ')');
+	return name_end && strncmp(name_end, ") S", 3) == 0;
 }
 
 int emu_target_stack(struct emu_thread *thread, uint64_t *sp)

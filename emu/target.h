@@ -77,7 +77,10 @@ pid_t emu_target_parent_of(pid_t process);
 bool emu_target_keep(struct emu_thread *thread);
 bool emu_target_has_ended(struct emu_thread *thread);
 
-/* Is the thread, which is in a call, asleep at this moment? */
+/*
+ * Is the thread at this moment in a sleep that a signal would end? Not while it
+ * waits for a lock of the kernel.
+ */
 bool emu_target_asleep(struct emu_thread *thread);
 
 /* The signals that are pending for the thread, its own and its process's. */

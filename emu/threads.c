@@ -89,8 +89,11 @@ static void close_descriptors(struct emu_thread *thread)
 		close(thread->pidfd);
 	if (thread->syscall_fd >= 0)
 		close(thread->syscall_fd);
+	if (thread->stat_fd >= 0)
+		close(thread->stat_fd);
 	thread->pidfd = -1;
 	thread->syscall_fd = -1;
+	thread->stat_fd = -1;
 }
 
 static void leave_untold(struct emu_thread *thread)
@@ -267,6 +270,7 @@ static struct emu_thread *add(struct emu_threads *threads, pid_t tid)
 	thread->threads = threads;
 	thread->pidfd = -1;
 	thread->syscall_fd = -1;
+	thread->stat_fd = -1;
 	thread->source.ready = thread_ended;
 	emu_list_init(&thread->untold);
 	if (identify(thread) < 0) {

@@ -33,6 +33,7 @@ struct emu_thread {
 	pid_t tid;
 	pid_t tgid; /* its process */
 	int syscall_fd; /* /proc/TID/syscall, or -1 until it is needed */
+	int stat_fd; /* /proc/TID/task/TID/stat, the same */
 	/* Of the thread; of its process before 6.9; -1 if there is no room. */
 	int pidfd;
 	uint64_t started; /* while there is none: ticks, see proc_pid_stat(5) */
@@ -53,8 +54,6 @@ struct emu_thread {
 	uint64_t faults_seen; /* see faults.c: changes that it knows of */
 	bool faults; /* its pages may have to be brought by somebody */
 	uint64_t signals; /* pending for it alone, as signalfd.c last saw */
-	uint64_t handler_ns; /* when it last ran a signal handler; 0: never */
-	uint64_t exact_until_ns; /* see exact.c */
 };
 
 struct emu_threads;

@@ -177,7 +177,7 @@ static bool parked_arrival(
 		return false;
 	}
 	if (!ours)
-		emu_exact_stopped(intercept);
+		emu_exact_signal(intercept);
 	emu_observe_again(intercept, call, parked->call.id, false);
 	if (is_wait && ours && !parked->dead) {
 		emu_wait_resume(parked, call);
@@ -223,7 +223,7 @@ bool emu_voided_arrival(struct emu_intercept *intercept, struct emu_call *call)
 	result = voided->result;
 	call->again = why == EMU_VOID_HELD;
 	if (!emu_voided_is_undecided(why))
-		emu_exact_stopped(intercept);
+		emu_exact_signal(intercept);
 	emu_observe_again(intercept, call, voided->call.id,
 		why == EMU_VOID_DONE || why == EMU_VOID_WAIT);
 	emu_voided_pop(call->thread);
