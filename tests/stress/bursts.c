@@ -14,10 +14,10 @@ static struct worker {
 	pthread_t thread;
 	int counter;
 	long added;
-	long turns;
+	_Atomic long turns;
 } worker[WORKERS];
 
-static _Atomic bool work_over, signals_over;
+static _Atomic bool over; /* no signal comes any more */
 
 static void dump(void)
 {
@@ -44,7 +44,7 @@ static void one_turn(struct worker *w, int ep, int efd)
 	atomic_store(&t->doing, "create");
 	x_close(x_eventfd(0, 0));
 	x_close(x_epoll());
-	w->turns++;
+	atomic_fetch_add(&w->turns, 1);
 }
 
 static void *work(void *arg)
@@ -54,11 +54,8 @@ static void *work(void *arg)
 	int efd = x_eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 
 	storm_enter(&w->target);
-	while (!atomic_load(&work_over))
+	while (!atomic_load(&over))
 		one_turn(w, ep, efd);
-	/* Signals may come until then. */
-	while (!atomic_load(&signals_over))
-		stress_sleep_us(500);
 	storm_leave(&w->target);
 	x_close(efd);
 	x_close(ep);
@@ -89,6 +86,19 @@ static long bursts(const int sig[2])
 	return sent;
 }
 
+/* README, "The first signal": one alone, before all the others. */
+static void send_first(struct worker *w)
+{
+	long turns;
+
+	good(syscall(SYS_tgkill, getpid(), w->target.tid, SIGUSR1));
+	while (!atomic_load(&w->target.left))
+		stress_sleep_us(100);
+	turns = atomic_load(&w->turns);
+	while (atomic_load(&w->turns) < turns + 2)
+		stress_sleep_us(100);
+}
+
 static void start(void)
 {
 	sigset_t set;
@@ -105,23 +115,23 @@ static void start(void)
 	for (int i = 0; i < WORKERS; i++)
 		while (!atomic_load(&worker[i].target.ready))
 			stress_sleep_us(100);
+	send_first(&worker[0]);
 }
 
 static long finish(void)
 {
 	long turns = 0;
 
-	atomic_store(&work_over, true);
-	atomic_store(&signals_over, true);
+	atomic_store(&over, true);
 	for (int i = 0; i < WORKERS; i++) {
 		struct worker *w = &worker[i];
 
 		pthread_join(w->thread, NULL);
-		must(w->turns > 0, "thread %d did nothing", i);
+		must(atomic_load(&w->turns) > 0, "thread %d did nothing", i);
 		must((long)x_take(w->counter) == w->added,
 			"thread %d: %ld written", i, w->added);
 		x_close(w->counter);
-		turns += w->turns;
+		turns += atomic_load(&w->turns);
 	}
 	return turns;
 }
