@@ -454,7 +454,8 @@ void emu_call_epoll_ctl(struct emu_intercept *intercept, struct emu_call *call)
 	};
 	int rc = 0;
 
-	if (!ctl.object || emu_exact_hold(intercept, call))
+	if (!ctl.object || (emu_exact_is_due(intercept, call) &&
+				   emu_exact_stop(intercept, call)))
 		return;
 	if (ctl.op != EMU_EPOLL_CTL_DEL)
 		rc = read_event(call->thread, call->args[3], &ctl.event);

@@ -189,6 +189,12 @@ int emu_epoll_harvest(
  */
 void emu_epoll_commit(struct emu_epoll *epoll, int delivered);
 
+/*
+ * Instead of emu_epoll_commit(), where the harvest was only a look for who gets
+ * the events later: all items keep their places, and nobody is woken for them.
+ */
+void emu_epoll_put_back(struct emu_epoll *epoll);
+
 /* Joins the waiters; the newest is woken first. */
 void emu_epoll_wait_begin(struct emu_epoll *epoll, struct emu_waiter *waiter,
 	void (*woken)(struct emu_waiter *waiter));

@@ -271,6 +271,11 @@ void emu_epoll_commit(struct emu_epoll *epoll, int delivered)
 		wake_waiter(epoll);
 }
 
+void emu_epoll_put_back(struct emu_epoll *epoll)
+{
+	epoll->harvested = 0;
+}
+
 static int waiter_woken(struct emu_wait *wait, uint32_t key)
 {
 	struct emu_waiter *waiter =

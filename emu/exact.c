@@ -73,10 +73,3 @@ bool emu_exact_stop(
 	/* A thread that cannot be traced has to do without. */
 	return rc == 0;
 }
-
-bool emu_exact_hold(
-	struct emu_intercept *intercept, const struct emu_call *call)
-{
-	return emu_exact_is_due(intercept, call) &&
-	       emu_exact_stop(intercept, call);
-}

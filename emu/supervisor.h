@@ -317,13 +317,10 @@ void emu_exact_signal(struct emu_intercept *intercept);
 bool emu_exact_is_due(
 	struct emu_intercept *intercept, const struct emu_call *call);
 /*
- * For a call that is about to take effect. True: it will be served in a stop
- * of its thread, or was already; it is void. Or there was no memory for that,
- * and it was answered.
+ * For one that is due and is about to take effect. True: it will be served in a
+ * stop of its thread, or was already; it is void. Or there was no memory for
+ * that, and it was answered.
  */
-bool emu_exact_hold(
-	struct emu_intercept *intercept, const struct emu_call *call);
-/* The same for one that is due. */
 bool emu_exact_stop(
 	struct emu_intercept *intercept, const struct emu_call *call);
 

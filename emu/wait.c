@@ -9,7 +9,6 @@
  * a signal nor kill -9 can lose one.
  */
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 
 #include "arch.h"
@@ -17,97 +16,7 @@
 #include "observe.h"
 #include "supervisor.h"
 #include "taken.h"
-
-#define NSEC_PER_SEC 1000000000u
-#define NSEC_PER_MSEC 1000000u
-
-/* A call's arguments, decoded. */
-struct wait {
-	uint64_t addr;
-	int maxevents;
-	bool block;
-	uint64_t at_ns; /* deadline */
-	bool has_mask;
-	uint64_t mask;
-};
-
-static uint64_t from_now(uint64_t ns)
-{
-	uint64_t now_ns = emu_loop_now_ns();
-
-	return now_ns + ns < now_ns ? EMU_DEADLINE_NEVER : now_ns + ns;
-}
-
-static void timeout_ms(struct wait *wait, int ms)
-{
-	wait->block = ms != 0;
-	wait->at_ns =
-		ms < 0 ? EMU_DEADLINE_NEVER
-		: ms == 0
-			? 0
-			: from_now((uint64_t)(unsigned int)ms * NSEC_PER_MSEC);
-}
-
-static int timeout_spec(
-	struct wait *wait, struct emu_thread *thread, uint64_t addr)
-{
-	int64_t spec[2];
-	int rc;
-
-	wait->block = true;
-	wait->at_ns = EMU_DEADLINE_NEVER;
-	if (!addr)
-		return 0;
-	rc = emu_target_read(thread, addr, spec, sizeof(spec));
-	if (rc < 0)
-		return rc;
-	if (spec[0] < 0 || spec[1] < 0 || spec[1] >= (int64_t)NSEC_PER_SEC)
-		return -EINVAL;
-	if (spec[0] == 0 && spec[1] == 0)
-		wait->block = false;
-	else if ((uint64_t)spec[0] < INT64_MAX / NSEC_PER_SEC)
-		wait->at_ns = from_now(
-			(uint64_t)spec[0] * NSEC_PER_SEC + (uint64_t)spec[1]);
-	return 0;
-}
-
-static int read_mask(
-	struct wait *wait, struct emu_thread *thread, const uint64_t *args)
-{
-	if (!args[4])
-		return 0;
-	if (args[5] != sizeof(wait->mask))
-		return -EINVAL;
-	wait->has_mask = true;
-	return emu_target_read(
-		thread, args[4], &wait->mask, sizeof(wait->mask));
-}
-
-/* In the order of the kernel: timeout, mask, then what the events need. */
-static int decode(struct wait *wait, const struct emu_call *call)
-{
-	int rc = 0;
-
-	wait->addr = call->args[1];
-	wait->maxevents = emu_call_int(call, 2);
-	wait->has_mask = false;
-	if (call->kind == EMU_CALL_EPOLL_PWAIT2)
-		rc = timeout_spec(wait, call->thread, call->args[3]);
-	else
-		timeout_ms(wait, emu_call_int(call, 3));
-	if (rc == 0 && call->kind != EMU_CALL_EPOLL_WAIT)
-		rc = read_mask(wait, call->thread, call->args);
-	if (rc < 0)
-		return rc;
-	if (wait->maxevents <= 0 ||
-		(size_t)wait->maxevents > INT_MAX / emu_arch_event_size)
-		return -EINVAL;
-	if (wait->addr > emu_arch_task_size ||
-		(size_t)wait->maxevents * emu_arch_event_size >
-			emu_arch_task_size - wait->addr)
-		return -EFAULT;
-	return 0;
-}
+#include "wait_args.h"
 
 bool emu_wait_make_room(struct emu_intercept *intercept, int room)
 {
@@ -208,10 +117,10 @@ static int store(
 }
 
 /*
- * Of `n` harvested events so many reached the program. What polls have taken
- * away for the others is still to be reported.
+ * What polls have taken away for all but the first `delivered` of `n` harvested
+ * events is still to be reported.
  */
-static void commit(struct emu_intercept *intercept, struct emu_object *object,
+static void restore(struct emu_intercept *intercept, struct emu_object *object,
 	int n, int delivered)
 {
 	const struct emu_item *item = NULL;
@@ -224,6 +133,13 @@ static void commit(struct emu_intercept *intercept, struct emu_object *object,
 			emu_taken_restore(emu_watch_of_file(info.file),
 				intercept->events[i].events);
 	}
+}
+
+/* Of `n` harvested events so many reached the program. */
+static void commit(struct emu_intercept *intercept, struct emu_object *object,
+	int n, int delivered)
+{
+	restore(intercept, object, n, delivered);
 	object->deliveries += delivered > 0;
 	emu_epoll_commit(object->epoll, delivered);
 	emu_placeholder_taken(object);
@@ -286,7 +202,7 @@ static bool still_waits(const struct emu_parked *parked)
 }
 
 static void park(struct emu_intercept *intercept, struct emu_call *call,
-	struct emu_object *object, const struct wait *wait)
+	struct emu_object *object, const struct emu_wait_args *wait)
 {
 	struct emu_parked *parked;
 	int rc;
@@ -320,14 +236,17 @@ static bool has_event(
 	if (!has_some(intercept, object))
 		return false;
 	n = harvest(intercept, object, 1);
-	if (n > 0)
-		commit(intercept, object, n, 0);
+	if (n > 0) {
+		restore(intercept, object, n, 0);
+		emu_epoll_put_back(object->epoll);
+		emu_placeholder_taken(object);
+	}
 	return n > 0;
 }
 
 /* It is stopped first: for who looks on, or so that no events are lost. */
 static bool is_held(struct emu_intercept *intercept, struct emu_call *call,
-	struct emu_object *object, const struct wait *wait)
+	struct emu_object *object, const struct emu_wait_args *wait)
 {
 	bool some = has_some(intercept, object);
 	bool due;
@@ -340,20 +259,20 @@ static bool is_held(struct emu_intercept *intercept, struct emu_call *call,
 			   has_event(intercept, object);
 	if ((some || !wait->block) && emu_look(intercept, call))
 		return true;
-	return due && emu_exact_stop(intercept, call);
+	return due && call->had_events && emu_exact_stop(intercept, call);
 }
 
 void emu_call_epoll_wait(struct emu_intercept *intercept, struct emu_call *call)
 {
 	struct emu_object *object = emu_dispatch_epoll(intercept, call);
-	struct wait wait;
+	struct emu_wait_args wait;
 	bool held;
 	int n;
 	int rc;
 
 	if (!object)
 		return;
-	rc = decode(&wait, call);
+	rc = emu_wait_args_read(&wait, call);
 	if (rc < 0) {
 		if (!emu_look(intercept, call))
 			emu_answer_plain(intercept, call, rc);
@@ -439,6 +358,22 @@ static int look(struct emu_parked *parked)
 	return n;
 }
 
+/*
+ * Is it worth a stop? What is on the ready list may be ready for others only,
+ * and must leave it before the next call, not when the stop comes.
+ */
+static bool has_one(struct emu_parked *parked)
+{
+	return has_event(parked->intercept, parked->object);
+}
+
+/* It was woken in vain. */
+static void slept_on(struct emu_parked *parked)
+{
+	queue_up(parked);
+	emu_observe_slept_on(parked);
+}
+
 void emu_wait_serve(struct emu_parked *parked, bool expired)
 {
 	bool some;
@@ -460,18 +395,21 @@ void emu_wait_serve(struct emu_parked *parked, bool expired)
 	if (parked->delayed)
 		return;
 	if (parked->call.thread->pwait) {
-		emu_pwait_serve(parked);
+		if (parked->expired || (some && has_one(parked)))
+			emu_pwait_serve(parked);
+		else
+			slept_on(parked);
 		return;
 	}
-	if (some && emu_exact_hold(parked->intercept, &parked->call))
+	if (some && emu_exact_is_due(parked->intercept, &parked->call) &&
+		has_one(parked) &&
+		emu_exact_stop(parked->intercept, &parked->call))
 		return;
 	n = look(parked);
-	if (n == 0 && !parked->expired) {
-		queue_up(parked);
-		emu_observe_slept_on(parked);
-	} else {
+	if (n == 0 && !parked->expired)
+		slept_on(parked);
+	else
 		conclude(parked, n);
-	}
 }
 
 bool emu_wait_serve_stopped(struct emu_parked *parked)

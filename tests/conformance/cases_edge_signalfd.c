@@ -94,6 +94,20 @@ CASE(a04_signalfd_wakes_a_child_in_vain, .level = 4, .covers = "A04 T06",
 	HOLDS(sig_pending() & SIGBIT(SIGUSR1));
 }
 
+CASE(a04_signalfd_wakes_a_masked_wait_in_vain, .level = 4, .covers = "A04 T06",
+	.calls = "signalfd4 kill epoll_pwait epoll_wait clone",
+	.ref = SIGNALFD_REF, .breaks = SHARED_LOOP)
+{
+	int ep = ep_with_signals(0);
+	uint64_t usr2 = SIGBIT(SIGUSR2);
+	struct waiter *w = waiter_start(BY_PROCESS, ep, 1, -1, &usr2);
+
+	sig_send(own_pid(), SIGUSR1);
+	WAITER_STILL(w);
+	NONE(ep);
+	HOLDS(sig_pending() & SIGBIT(SIGUSR1));
+}
+
 static void has_signal_and_waits(void *arg)
 {
 	int *ep = arg;

@@ -52,6 +52,7 @@ WATCH = "emu/watch.c"
 WATCHES = "emu/watches.c"
 CTL = "emu/ctl.c"
 WAIT = "emu/wait.c"
+WAIT_ARGS = "emu/wait_args.c"
 ARCH = "emu/arch_x86_64.c"
 
 
@@ -213,9 +214,9 @@ FAULTS = [
         ("const size_t emu_arch_event_size = 12;",
          "const size_t emu_arch_event_size = 16;")]},
      ["c11_event_layout", "tokio_wait_for_1024_events"]),
-    ("event-unaligned", {WAIT: [
-        ("\tif (wait->addr > emu_arch_task_size ||",
-         "\tif (wait->addr % 4 || wait->addr > emu_arch_task_size ||")]},
+    ("event-unaligned", {WAIT_ARGS: [
+        ("\tif (addr > emu_arch_task_size ||",
+         "\tif (addr % 4 || addr > emu_arch_task_size ||")]},
      ["w03_event_array_unaligned"]),
     ("data-truncated", {ARCH: [
         ("memcpy((char *)to + 4, &event->data, 8);",
@@ -257,11 +258,11 @@ FAULTS = [
          "\t\t\tframe, call->ip, call->nr, call->args[0]);\n"
          "\t\treturn true;\n\tcase EMU_VOID_DONE:")]},
      ["g01_eintr", "g01_eintr_in_a_thread"]),
-    ("pwait-mask-ignored", {WAIT: [
+    ("pwait-mask-ignored", {WAIT_ARGS: [
         ("wait->has_mask = true;", "wait->has_mask = false;")]},
      ["g07_mask_blocks_during_the_wait", "g07_default_action_kills",
       "g07_pending_signal"]),
-    ("pwait2-truncates", {WAIT: [
+    ("pwait2-truncates", {WAIT_ARGS: [
         ("\tif (spec[0] < 0 || spec[1] < 0 || "
          "spec[1] >= (int64_t)NSEC_PER_SEC)\n\t\treturn -EINVAL;\n",
          "\tif (spec[0] < 0)\n\t\treturn 0;\n"

@@ -135,6 +135,29 @@ START_TEST(t02_an_edge_wakes_one)
 }
 END_TEST
 
+/* As for a thread that gets its event later; what is stale leaves the list. */
+START_TEST(t02_a_harvest_put_back_wakes_nobody)
+{
+	struct emu_event event;
+
+	fake_watch(epoll, &file, IN | ET, 1);
+	fake_watch(epoll, &files[0], IN | ET, 2);
+	sleep_all();
+	fake_file_wake(&files[0], 0, IN);
+	fake_file_wake(&file, IN, IN);
+	ck_assert_uint_eq(woken(), 8u | 4u);
+	ck_assert_int_eq(emu_epoll_harvest(epoll, &event, 1), 1);
+	ck_assert_uint_eq(event.data, 1);
+	emu_epoll_put_back(epoll);
+	ck_assert_uint_eq(woken(), 8u | 4u);
+	ck_assert_int_eq(emu_epoll_queued(epoll), 1);
+	fake_run(&threads[3]);
+	ck_assert_int_eq(threads[3].result, 1);
+	ck_assert(!emu_epoll_available(epoll));
+	kill_all();
+}
+END_TEST
+
 START_TEST(t02_a_one_shot_event_wakes_one)
 {
 	fake_watch(epoll, &file, IN | ONESHOT, 1);
@@ -443,6 +466,7 @@ int main(void)
 	tcase_add_test(tcase, d11_what_is_not_wanted_wakes_nobody);
 	tcase_add_test(tcase, t01_the_newest_sleeper_is_woken_first);
 	tcase_add_test(tcase, t02_an_edge_wakes_one);
+	tcase_add_test(tcase, t02_a_harvest_put_back_wakes_nobody);
 	tcase_add_test(tcase, t02_a_one_shot_event_wakes_one);
 	tcase_add_test(tcase, t03_a_level_event_wakes_all_one_after_another);
 	tcase_add_test(tcase, t03_until_somebody_drains_it);
