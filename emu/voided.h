@@ -18,8 +18,8 @@ struct emu_voided {
 
 /*
  * The latest answers to a thread. The kernel takes an answer also when a
- * signal has ended the thread's sleep already but the thread has not run yet
- * (seccomp_do_user_notification() goes by what ended the sleep): then the
+ * signal has ended the thread's sleep and the thread waits for the listener's
+ * lock (seccomp_do_user_notification() goes by what ended the sleep): then the
  * call fails or is made again, although it was answered.
  */
 #define ANSWERS 4

@@ -227,15 +227,13 @@ static void park(struct emu_intercept *intercept, struct emu_call *call,
 	emu_answer_plain(intercept, call, rc);
 }
 
-/* Is there an event, and not only an item whose event has gone by? */
-static bool has_event(
+/* Is there an event on the ready list, and not only an item that has gone by?
+ */
+static bool has_ready(
 	struct emu_intercept *intercept, struct emu_object *object)
 {
-	int n;
+	int n = harvest(intercept, object, 1);
 
-	if (!has_some(intercept, object))
-		return false;
-	n = harvest(intercept, object, 1);
 	if (n > 0) {
 		restore(intercept, object, n, 0);
 		emu_epoll_put_back(object->epoll);
@@ -256,7 +254,7 @@ static bool is_held(struct emu_intercept *intercept, struct emu_call *call,
 	due = some && emu_exact_is_due(intercept, call);
 	/* A signal that comes from here on is no reason for it to fail. */
 	call->had_events = (due || (some && emu_observed(intercept))) &&
-			   has_event(intercept, object);
+			   has_ready(intercept, object);
 	if ((some || !wait->block) && emu_look(intercept, call))
 		return true;
 	return due && call->had_events && emu_exact_stop(intercept, call);
@@ -317,7 +315,7 @@ bool emu_wait_has_events(
 		    emu_call_int(call, 0), EMU_KIND_EPOLL, &object) != 1)
 		return false;
 	object->pins++; /* another thread may close it just now */
-	has = has_event(intercept, object);
+	has = has_some(intercept, object) && has_ready(intercept, object);
 	object->pins--;
 	return has;
 }
@@ -364,7 +362,7 @@ static int look(struct emu_parked *parked)
  */
 static bool has_one(struct emu_parked *parked)
 {
-	return has_event(parked->intercept, parked->object);
+	return has_ready(parked->intercept, parked->object);
 }
 
 /* It was woken in vain. */
