@@ -62,6 +62,7 @@ void storm_leave(struct storm_target *t);
  */
 bool storm_raise(struct storm_target *t);
 
+/* Takes a SIGURG of its own, which the caller must not block. */
 void storm_start(struct storm *s);
 /* No signal is sent after this returned. */
 void storm_stop(struct storm *s);
