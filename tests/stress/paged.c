@@ -66,9 +66,10 @@ static void *serve(void *unused)
 			.len = PAGE,
 		};
 
+		/* Counted first: the copy wakes who waits for the page. */
+		brought++;
 		if (ioctl(faults_fd, UFFDIO_COPY, &copy) < 0)
 			must(errno == EEXIST, "copy: %s", strerror(errno));
-		brought++;
 	}
 	return unused;
 }
