@@ -227,7 +227,10 @@ static void park(struct emu_intercept *intercept, struct emu_call *call,
 	emu_answer_plain(intercept, call, rc);
 }
 
-/* Is there an event on the ready list, and not only an item that has gone by?
+/*
+ * Is there an event on the ready list, and not only an item whose event has
+ * gone by, or is for others? Such an item leaves the list now: by the time the
+ * thread has stopped, the next call would have found it.
  */
 static bool has_ready(
 	struct emu_intercept *intercept, struct emu_object *object)
@@ -356,15 +359,6 @@ static int look(struct emu_parked *parked)
 	return n;
 }
 
-/*
- * Is it worth a stop? What is on the ready list may be ready for others only,
- * and must leave it before the next call, not when the stop comes.
- */
-static bool has_one(struct emu_parked *parked)
-{
-	return has_ready(parked->intercept, parked->object);
-}
-
 /* It was woken in vain. */
 static void slept_on(struct emu_parked *parked)
 {
@@ -374,6 +368,7 @@ static void slept_on(struct emu_parked *parked)
 
 void emu_wait_serve(struct emu_parked *parked, bool expired)
 {
+	struct emu_intercept *intercept = parked->intercept;
 	bool some;
 	int n;
 
@@ -388,20 +383,21 @@ void emu_wait_serve(struct emu_parked *parked, bool expired)
 		return;
 	}
 	some = has_some_now(parked);
-	parked->delayed = some && emu_touch_first(parked->intercept,
-					  &parked->call, parked->object);
+	parked->delayed = some && emu_touch_first(intercept, &parked->call,
+					  parked->object);
 	if (parked->delayed)
 		return;
 	if (parked->call.thread->pwait) {
-		if (parked->expired || (some && has_one(parked)))
+		if (parked->expired ||
+			(some && has_ready(intercept, parked->object)))
 			emu_pwait_serve(parked);
 		else
 			slept_on(parked);
 		return;
 	}
-	if (some && emu_exact_is_due(parked->intercept, &parked->call) &&
-		has_one(parked) &&
-		emu_exact_stop(parked->intercept, &parked->call))
+	if (some && emu_exact_is_due(intercept, &parked->call) &&
+		has_ready(intercept, parked->object) &&
+		emu_exact_stop(intercept, &parked->call))
 		return;
 	n = look(parked);
 	if (n == 0 && !parked->expired)

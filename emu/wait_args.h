@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a wait was asked for.
+ * The arguments of epoll_wait(2), epoll_pwait(2) and epoll_pwait2(2), decoded.
  */
 #ifndef EMU_WAIT_ARGS_H
 #define EMU_WAIT_ARGS_H

@@ -86,19 +86,6 @@ static long bursts(const int sig[2])
 	return sent;
 }
 
-/* README, "The first signal": one alone, before all the others. */
-static void send_first(struct worker *w)
-{
-	long turns;
-
-	good(syscall(SYS_tgkill, getpid(), w->target.tid, SIGUSR1));
-	while (!atomic_load(&w->target.left))
-		stress_sleep_us(100);
-	turns = atomic_load(&w->turns);
-	while (atomic_load(&w->turns) < turns + 2)
-		stress_sleep_us(100);
-}
-
 static void start(void)
 {
 	sigset_t set;
@@ -115,7 +102,7 @@ static void start(void)
 	for (int i = 0; i < WORKERS; i++)
 		while (!atomic_load(&worker[i].target.ready))
 			stress_sleep_us(100);
-	send_first(&worker[0]);
+	storm_send_first();
 }
 
 static long finish(void)

@@ -194,11 +194,8 @@ static void on_first(int sig)
 	(void)sig;
 }
 
-/*
- * README, "The first signal": before all the others the caller sends itself
- * one, which cuts nobody off. It is over when its handler has returned.
- */
-static void send_first(void)
+/* It is over when its handler has returned. */
+void storm_send_first(void)
 {
 	struct sigaction sa = {.sa_handler = on_first}, before;
 
@@ -209,7 +206,7 @@ static void send_first(void)
 
 void storm_start(struct storm *s)
 {
-	send_first();
+	storm_send_first();
 	atomic_store(&s->stop, false);
 	if (!s->gap_us)
 		s->gap_us = 100;

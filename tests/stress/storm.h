@@ -62,7 +62,13 @@ void storm_leave(struct storm_target *t);
  */
 bool storm_raise(struct storm_target *t);
 
-/* Takes a SIGURG of its own, which the caller must not block. */
+/*
+ * README, "The first signal": before signals come to several threads the caller
+ * sends itself one, which cuts nobody off. It is a SIGURG, not to be blocked.
+ */
+void storm_send_first(void);
+
+/* Begins with storm_send_first(). */
 void storm_start(struct storm *s);
 /* No signal is sent after this returned. */
 void storm_stop(struct storm *s);
